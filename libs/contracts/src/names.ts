@@ -1,0 +1,54 @@
+import { AgentfsError } from './errors.js'
+
+/**
+ * A name is any byte sequence Linux allows [FS-6]. In code and on the sync wire it is one string: the text
+ * itself where the bytes are valid UTF-8, else NUL followed by the bytes in base64. NUL cannot occur in
+ * a name, so the two never collide, and the string is safe in JSON and in canonical JSON.
+ */
+export type Name = string
+
+/** The longest name, in bytes (Linux NAME_MAX). */
+export const NAME_BYTES_MAX = 255
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** The name of raw bytes. */
+export function nameFromBytes(bytes: Uint8Array): Name {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return `\0${Buffer.from(bytes).toString('base64')}`
+  }
+}
+
+/** The raw bytes of a name. */
+export function nameToBytes(name: Name): Buffer {
+  return name.startsWith('\0') ? Buffer.from(name.slice(1), 'base64') : Buffer.from(name, 'utf8')
+}
+
+/** How many bytes the name has. */
+export function nameBytes(name: Name): number {
+  return name.startsWith('\0') ? nameToBytes(name).length : Buffer.byteLength(name, 'utf8')
+}
+
+/** Where a name is no valid entry name, the reason in words; else null. */
+export function nameFault(name: Name): string | null {
+  if (name === '') return 'a name is empty'
+  if (name === '.' || name === '..') return `'${name}' is not a name`
+  const bytes = nameToBytes(name)
+  if (bytes.length === 0) return 'a name is empty'
+  if (bytes.length > NAME_BYTES_MAX) return `a name has ${bytes.length} bytes; ${NAME_BYTES_MAX} is the most`
+  if (bytes.includes(0)) return 'a name holds a NUL byte'
+  if (bytes.includes(0x2f)) return "a name holds '/'"
+  if (name.startsWith('\0')) {
+    const text = nameFromBytes(bytes)
+    if (text !== name) return 'a name is encoded in two ways'
+  } else if (!name.isWellFormed()) return 'a name is not valid Unicode'
+  return null
+}
+
+/** Refuses what is no valid entry name with `invalid_path`. */
+export function assertName(name: Name): void {
+  const fault = nameFault(name)
+  if (fault !== null) throw new AgentfsError('invalid_path', { detail: fault })
+}

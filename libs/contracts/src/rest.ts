@@ -1,0 +1,257 @@
+import { z } from 'zod'
+import { agentName, uuid } from './ids.js'
+import { auditAction, door, receipt } from './records.js'
+import { nodeKind } from './tree-images.js'
+
+/** A role on a node and below, weakest first [ACL-1]. */
+export const role = z.enum(['reader', 'writer', 'manager'])
+/** A role on a node and below. */
+export type Role = z.infer<typeof role>
+
+/** Where a commit stands: committed by the service, or in the object store too. */
+export const durableState = z.enum(['acknowledged', 'stored'])
+/** Where a commit stands. */
+export type DurableState = z.infer<typeof durableState>
+
+/** RFC 9457 problem details; `detail` says what to do next. */
+export const problem = z.looseObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.string(),
+  detail: z.string().optional(),
+  requestId: z.string(),
+})
+/** RFC 9457 problem details. */
+export type Problem = z.infer<typeof problem>
+
+/** Query of every list. */
+export const listQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  cursor: z.string().max(2_000).optional(),
+})
+/** Query of every list. */
+export type ListQuery = z.infer<typeof listQuery>
+
+/** The shape of every list's answer. */
+export function listOf<T extends z.ZodType>(item: T) {
+  return z.object({ data: z.array(item), nextCursor: z.string().nullable() })
+}
+/** One page of a list. */
+export type ListOf<T> = { data: T[]; nextCursor: string | null }
+
+const email = z.email().max(254)
+const password = z.string().min(10, { error: 'a password has at least 10 characters' }).max(1_000)
+const instant = z.iso.datetime()
+
+export const tenant = z.object({ id: uuid, name: z.string(), createdAt: instant })
+export type Tenant = z.infer<typeof tenant>
+export const userRole = z.enum(['owner', 'admin', 'member', 'auditor'])
+export type UserRole = z.infer<typeof userRole>
+export const user = z.object({ id: uuid, email: z.string(), role: userRole, createdAt: instant })
+export type User = z.infer<typeof user>
+
+export const signupRequest = z.object({ email, password, tenant: z.string().trim().min(1).max(100) })
+export type SignupRequest = z.infer<typeof signupRequest>
+export const signupAnswer = z.object({
+  tenant,
+  user,
+  apiKey: z.object({ id: z.string(), secret: z.string() }),
+})
+export type SignupAnswer = z.infer<typeof signupAnswer>
+
+export const loginRequest = z.object({ email, password: z.string().max(1_000) })
+export type LoginRequest = z.infer<typeof loginRequest>
+export const loginAnswer = z.object({ tenant, user, expiresAt: instant })
+export type LoginAnswer = z.infer<typeof loginAnswer>
+
+const prefixes = z.array(z.string().max(4_096)).max(100)
+export const tokenRequest = z.object({
+  agent: z.string().optional(),
+  prefixes: prefixes.optional(),
+  role: role.optional(),
+  /** Seconds the token lives; 300 at most. */
+  ttlSeconds: z.int().min(10).max(300).optional(),
+})
+export type TokenRequest = z.infer<typeof tokenRequest>
+export const tokenAnswer = z.object({ accessToken: z.string(), expiresAt: instant })
+export type TokenAnswer = z.infer<typeof tokenAnswer>
+
+/** What a credential is cut down to; null means no limit of that kind. */
+export const keyScope = z.object({
+  role,
+  agents: z.array(uuid).nullable(),
+  prefixes: prefixes.nullable(),
+  cidrs: z.array(z.string()).nullable(),
+  expiresAt: instant.nullable(),
+})
+export type KeyScope = z.infer<typeof keyScope>
+
+export const keyCreateRequest = z.object({
+  name: z.string().trim().min(1).max(100),
+  role: role.optional(),
+  /** Ids or names of the agents it may reach; all where absent. */
+  agents: z.array(z.string()).max(100).optional(),
+  prefixes: prefixes.optional(),
+  cidrs: z
+    .array(z.union([z.cidrv4(), z.cidrv6()]))
+    .max(100)
+    .optional(),
+  expiresAt: instant.optional(),
+})
+export type KeyCreateRequest = z.infer<typeof keyCreateRequest>
+export const apiKey = z.object({
+  id: z.string(),
+  name: z.string(),
+  scope: keyScope,
+  createdAt: instant,
+  revokedAt: instant.nullable(),
+})
+export type ApiKey = z.infer<typeof apiKey>
+export const keyCreateAnswer = apiKey.extend({ secret: z.string() })
+export type KeyCreateAnswer = z.infer<typeof keyCreateAnswer>
+
+export const whoamiAnswer = z.object({
+  tenant,
+  user: user.optional(),
+  key: z.object({ id: z.string(), name: z.string() }).optional(),
+  scope: keyScope,
+})
+export type WhoamiAnswer = z.infer<typeof whoamiAnswer>
+
+/** What may be set per agent; absent means the default. */
+export const agentSettings = z.object({
+  conflictPolicy: z.enum(['merge', 'keep-both']).optional(),
+  mergeTypes: z.array(z.string().max(32)).max(100).optional(),
+})
+export type AgentSettings = z.infer<typeof agentSettings>
+export const agent = z.object({
+  id: uuid,
+  name: agentName,
+  root: uuid,
+  settings: agentSettings,
+  createdAt: instant,
+  epoch: z.int(),
+  seq: z.int(),
+})
+export type Agent = z.infer<typeof agent>
+export const agentCreateRequest = z.object({ name: agentName, settings: agentSettings.optional() })
+export type AgentCreateRequest = z.infer<typeof agentCreateRequest>
+export const agentUpdateRequest = z.object({
+  name: agentName.optional(),
+  settings: agentSettings.optional(),
+})
+export type AgentUpdateRequest = z.infer<typeof agentUpdateRequest>
+
+/** What is known of a node; `path` is one of its names. `nameBase64` where the last name is not UTF-8 [FS-6]. */
+export const stat = z.object({
+  node: uuid,
+  path: z.string(),
+  nameBase64: z.string().optional(),
+  kind: nodeKind,
+  size: z.int(),
+  mode: z.int(),
+  links: z.int(),
+  target: z.string().optional(),
+  version: uuid.nullable(),
+  number: z.int(),
+  contentType: z.string().nullable(),
+  createdAt: instant,
+  modifiedAt: instant,
+  modifiedBy: z.string(),
+  state: durableState,
+})
+export type Stat = z.infer<typeof stat>
+
+/** The answer to everything that changes the tree over REST. */
+export const writeAnswer = z.object({
+  node: uuid,
+  path: z.string(),
+  version: uuid.nullable(),
+  number: z.int(),
+  seq: z.int(),
+  epoch: z.int(),
+  state: durableState,
+  /** Null where nothing changed: identical bytes make no new version. */
+  receipt: receipt.nullable(),
+})
+export type WriteAnswer = z.infer<typeof writeAnswer>
+export const appendAnswer = writeAnswer.extend({ offset: z.int() })
+export type AppendAnswer = z.infer<typeof appendAnswer>
+
+export const treeQuery = listQuery.extend({
+  path: z.string().default(''),
+  depth: z.coerce.number().int().min(1).max(64).default(1),
+  glob: z.string().max(1_000).optional(),
+})
+export type TreeQuery = z.infer<typeof treeQuery>
+
+export const mkdirRequest = z.object({ path: z.string(), parents: z.boolean().optional() })
+export type MkdirRequest = z.infer<typeof mkdirRequest>
+export const moveRequest = z.object({ from: z.string(), to: z.string(), overwrite: z.boolean().optional() })
+export type MoveRequest = z.infer<typeof moveRequest>
+export const copyRequest = moveRequest
+export type CopyRequest = z.infer<typeof copyRequest>
+
+export const version = z.object({
+  version: uuid,
+  number: z.int(),
+  parents: z.array(uuid),
+  size: z.int(),
+  author: z.string(),
+  at: instant,
+  state: durableState,
+})
+export type Version = z.infer<typeof version>
+export const restoreRequest = z
+  .object({ path: z.string(), version: z.union([uuid, z.int()]).optional(), at: instant.optional() })
+  .refine((it) => (it.version === undefined) !== (it.at === undefined), {
+    error: 'give either version or at',
+  })
+export type RestoreRequest = z.infer<typeof restoreRequest>
+
+export const flushRequest = z.object({
+  until: durableState.default('stored'),
+  timeoutMs: z.int().min(1).max(120_000).default(30_000),
+})
+export type FlushRequest = z.input<typeof flushRequest>
+export const flushAnswer = z.object({ epoch: z.int(), seq: z.int(), stored: z.int(), state: durableState })
+export type FlushAnswer = z.infer<typeof flushAnswer>
+
+export const auditQuery = listQuery.extend({
+  actor: z.string().max(200).optional(),
+  agent: z.string().optional(),
+  action: auditAction.optional(),
+  path: z.string().max(4_096).optional(),
+  from: instant.optional(),
+  to: instant.optional(),
+  outcome: z.enum(['allowed', 'denied', 'failed']).optional(),
+})
+export type AuditQuery = z.infer<typeof auditQuery>
+/** One audit event: one change of one record, newest first in lists. */
+export const auditEvent = z.object({
+  stream: uuid,
+  epoch: z.int(),
+  seq: z.int(),
+  index: z.int(),
+  at: instant,
+  agent: uuid.nullable(),
+  actor: z.string(),
+  keyId: z.string().nullable(),
+  door,
+  address: z.string().nullable(),
+  action: auditAction,
+  path: z.string().nullable(),
+  node: uuid.nullable(),
+  version: uuid.nullable(),
+  outcome: z.enum(['allowed', 'denied', 'failed']),
+  requestId: z.string(),
+  leaf: z.string(),
+})
+export type AuditEvent = z.infer<typeof auditEvent>
+
+export const health = z.object({
+  status: z.enum(['ok', 'unavailable']),
+  checks: z.record(z.string(), z.enum(['ok', 'failed'])).optional(),
+})
+export type Health = z.infer<typeof health>
