@@ -1,1 +1,10 @@
-export {}
+export { type TestkitConfig, testkitConfig } from './config.js'
+export { freePort } from './free-port.js'
+export {
+  type PostgresOptions,
+  PostgresCluster,
+  startPostgres,
+  type TestDatabase,
+} from './postgres/postgres-cluster.js'
+export { type TemporaryDirectory, temporaryDirectory } from './temporary-directory.js'
+export { type WaitOptions, waitFor } from './wait-for.js'

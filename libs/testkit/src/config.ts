@@ -1,0 +1,22 @@
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** Where the test kit looks for things; the one place of this package that reads the environment. */
+export interface TestkitConfig {
+  /** Programs, templates and the state file of `npm run services`, shared by all checkouts of a user. */
+  readonly cacheDirectory: string
+  /** Directory of throw-away data. */
+  readonly temporaryDirectory: string
+  /** `bin` directory of the Postgres to test against (`PGBIN`); without it the embedded one from npm. */
+  readonly postgresBinDirectory: string | undefined
+}
+
+/** Reads the environment; scripts/services/paths.mjs follows the same rule for the cache directory. */
+export function testkitConfig(environment: NodeJS.ProcessEnv = process.env): TestkitConfig {
+  const cacheHome = environment['XDG_CACHE_HOME'] || join(homedir(), '.cache')
+  return {
+    cacheDirectory: join(cacheHome, 'agentfs'),
+    temporaryDirectory: tmpdir(),
+    postgresBinDirectory: environment['PGBIN'] || undefined,
+  }
+}
