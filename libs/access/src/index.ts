@@ -1,1 +1,6 @@
-export {}
+export * from './cidr.js'
+export * from './decide.js'
+export * from './narrow.js'
+export * from './prefix.js'
+export * from './principal.js'
+export * from './tenant-scope.js'

@@ -160,4 +160,3 @@ export type FeedClientFrame = z.infer<typeof feedClientFrame>
 export const partAnswer = z.object({ part: uuid, size: z.int(), state: z.enum(['staged', 'stored']) })
 /** A part's upload. */
 export type PartAnswer = z.infer<typeof partAnswer>
-

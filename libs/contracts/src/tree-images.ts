@@ -45,6 +45,8 @@ export const nodeImage = z.object({
   /** The seq this image is true at. */
   seq: z.int().min(0),
   deleted: z.boolean().optional(),
+  /** Where a deleted node last was, so that it can come back there. */
+  lastEntry: z.object({ parent: uuid, name: wireName }).optional(),
 })
 /** A node as it is after a commit. */
 export type NodeImage = z.infer<typeof nodeImage>

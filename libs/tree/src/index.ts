@@ -1,1 +1,8 @@
-export {}
+export * from './ancestry.js'
+export * from './apply.js'
+export * from './conflict-name.js'
+export * from './content.js'
+export * from './dependencies.js'
+export * from './outcome.js'
+export * from './overlay.js'
+export * from './reader.js'
