@@ -1,1 +1,7 @@
-export {}
+export type { FuseAttr, FuseEntry, FuseStatfs, FuseTime } from './attributes.js'
+export { ERRNO, errnoName, type ErrnoName } from './errno.js'
+export * from './flags.js'
+export type { FuseConnection, FuseHandlers } from './handlers.js'
+export { silentLogger, type FuseLogger } from './logger.js'
+export type * from './replies.js'
+export type * from './requests.js'

@@ -1,0 +1,45 @@
+import { createRequire } from 'node:module'
+
+// The handful of libc calls that Node lacks. `koffi.load(null)` finds them in the libc the process already
+// runs on, glibc or musl. koffi is CommonJS and loads a native addon: `require` it, once per thread.
+const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
+
+const libc = koffi.load(null)
+
+type Libc<Arguments extends unknown[]> = ((...args: Arguments) => number) & {
+  async: (...args: [...Arguments, (error: unknown, result: number) => void]) => void
+}
+
+function bind<Arguments extends unknown[]>(prototype: string): Libc<Arguments> {
+  return libc.func(prototype)
+}
+
+/** The error number of the last failed call on this thread. */
+export const lastErrno = (): number => koffi.errno()
+
+/** `fds`: pairs of words per descriptor, the second one `events` (low 16 bits) and `revents` (high 16). */
+export const poll = bind<[Int32Array, number, number]>('int poll(void *fds, unsigned long count, int timeoutMs)')
+
+export const read = bind<[number, Uint8Array, number]>('long read(int fd, void *buffer, size_t size)')
+
+export const write = bind<[number, Uint8Array, number]>('long write(int fd, const void *buffer, size_t size)')
+
+export const eventfd = bind<[number, number]>('int eventfd(unsigned int initial, int flags)')
+
+export const setStatusFlags = ((): ((fd: number, flags: number) => number) => {
+  const fcntl = libc.func('int fcntl(int fd, int command, ...)')
+  const F_SETFL = 4
+  return (fd, flags) => fcntl(fd, F_SETFL, 'int', flags)
+})()
+
+export const getStatusFlags = ((): ((fd: number) => number) => {
+  const fcntl = libc.func('int fcntl(int fd, int command, ...)')
+  const F_GETFL = 3
+  return (fd) => fcntl(fd, F_GETFL, 'int', 0)
+})()
+
+export const mount = bind<[string, string, string, number, string]>(
+  'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
+)
+
+export const umount2 = bind<[string, number]>('int umount2(const char *target, int flags)')
