@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-const random = Buffer.alloc(10)
+const random = new Uint8Array(10)
 let lastMs = 0
 let lastSequence = 0
 
@@ -13,7 +13,7 @@ export function uuidv7(nowMs: number = Date.now()): string {
   crypto.getRandomValues(random)
   if (nowMs > lastMs) {
     lastMs = nowMs
-    lastSequence = random.readUInt16BE(8) & 0x7ff
+    lastSequence = (((random[8] ?? 0) << 8) | (random[9] ?? 0)) & 0x7ff
   } else if (++lastSequence > 0xfff) {
     lastMs += 1
     lastSequence = 0
@@ -21,7 +21,8 @@ export function uuidv7(nowMs: number = Date.now()): string {
   const time = lastMs.toString(16).padStart(12, '0')
   const sequence = (0x7000 | lastSequence).toString(16)
   random[0] = 0x80 | ((random[0] ?? 0) & 0x3f)
-  const tail = random.toString('hex', 0, 8)
+  let tail = ''
+  for (let at = 0; at < 8; at++) tail += (random[at] ?? 0).toString(16).padStart(2, '0')
   return `${time.slice(0, 8)}-${time.slice(8)}-${sequence}-${tail.slice(0, 4)}-${tail.slice(4)}`
 }
 

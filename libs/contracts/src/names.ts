@@ -11,24 +11,25 @@ export type Name = string
 export const NAME_BYTES_MAX = 255
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const encoder = new TextEncoder()
 
 /** The name of raw bytes. */
 export function nameFromBytes(bytes: Uint8Array): Name {
   try {
     return utf8.decode(bytes)
   } catch {
-    return `\0${Buffer.from(bytes).toString('base64')}`
+    return `\0${toBase64(bytes)}`
   }
 }
 
 /** The raw bytes of a name. */
-export function nameToBytes(name: Name): Buffer {
-  return name.startsWith('\0') ? Buffer.from(name.slice(1), 'base64') : Buffer.from(name, 'utf8')
+export function nameToBytes(name: Name): Uint8Array {
+  return name.startsWith('\0') ? fromBase64(name.slice(1)) : encoder.encode(name)
 }
 
 /** How many bytes the name has. */
 export function nameBytes(name: Name): number {
-  return name.startsWith('\0') ? nameToBytes(name).length : Buffer.byteLength(name, 'utf8')
+  return nameToBytes(name).length
 }
 
 /** Where a name is no valid entry name, the reason in words; else null. */
@@ -51,4 +52,16 @@ export function nameFault(name: Name): string | null {
 export function assertName(name: Name): void {
   const fault = nameFault(name)
   if (fault !== null) throw new AgentfsError('invalid_path', { detail: fault })
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes))
+}
+
+function fromBase64(text: string): Uint8Array {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+  } catch {
+    throw new AgentfsError('invalid_path', { detail: 'a name is not valid base64' })
+  }
 }
