@@ -1,1 +1,7 @@
-export {}
+export { AgentfsClient, AgentHandle } from './client.js'
+export { Files, type FileContent, type ReadOptions, type WriteBody, type WriteOptions } from './files.js'
+export { Http, type ConnectionOptions, type RequestOptions } from './http.js'
+export { MESSAGE_PACK, packMessage, unpackMessage } from './message-pack.js'
+export { encodePath } from './paths.js'
+export { SyncRoutes } from './sync.js'
+export { AgentfsError, isAgentfsError } from '@agentfs/contracts'
