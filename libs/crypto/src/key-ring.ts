@@ -1,0 +1,220 @@
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { KEY_BYTES } from './aes-gcm.js'
+import type { Kms, KmsContext } from './kms.js'
+import { type KeyBinding, unwrapKey, wrapKey, wrappedKekVersion } from './wrapped-key.js'
+
+/** A tenant's KEK as its row holds it: wrapped by the tenant's KMS under purpose `kek`. */
+export interface WrappedKek {
+  readonly tenantId: string
+  readonly kekVersion: number
+  readonly wrapped: Uint8Array
+}
+
+/** A content key as its row holds it: 65 bytes under the tenant's KEK. */
+export interface WrappedContentKey extends KeyBinding {
+  readonly wrapped: Uint8Array
+}
+
+/** What a key ring needs from its host. */
+export interface KeyRingOptions {
+  /** The KMS of a tenant. */
+  readonly kmsFor: (tenantId: string) => Kms | Promise<Kms>
+  /** The row of a KEK; asked once per lease, not per key. */
+  readonly loadKek: (tenantId: string, kekVersion: number | 'current') => Promise<WrappedKek>
+  /** Milliseconds, monotonic. */
+  readonly now?: () => number
+  /** Runs `task` once after a delay; the default keeps no process alive. */
+  readonly schedule?: (task: () => void, delayMs: number) => void
+  readonly contentKeysMax?: number
+}
+
+/** How long an unwrapped key stays in memory at most; so long an outage of the KMS goes unnoticed [OUT-1]. */
+export const KEK_LEASE_MS = 5 * 60_000
+
+/**
+ * The unwrapped keys of one process. A KEK is held for at most five minutes after the KMS was asked, and every
+ * content key leaves with the KEK it came from. Past half of a lease the next use renews it in the background.
+ * Throws `kms_unavailable` when the lease is over and the KMS does not answer, `object_corrupt` for a bad row.
+ */
+export class KeyRing {
+  readonly #options: Required<KeyRingOptions>
+  readonly #keks = new Map<string, HeldKek>()
+  readonly #loading = new Map<string, Promise<HeldKek>>()
+  readonly #contentKeys = new Map<string, HeldContentKey>()
+  #sweepArmed = false
+  /** Grows with every `forget`, so that what was under way meanwhile is not kept. */
+  #generation = 0
+
+  constructor(options: KeyRingOptions) {
+    this.#options = { now: monotonicMs, schedule: unrefTimeout, contentKeysMax: 4096, ...options }
+  }
+
+  /** Makes a KEK. Its row must be committed before anything wrapped under it. */
+  async newKek(tenantId: string, kekVersion: number): Promise<WrappedKek> {
+    const kms = await this.#options.kmsFor(tenantId)
+    const kek = randomBytes(KEY_BYTES)
+    const wrapped = await kms.wrap(kekContext(tenantId, kekVersion), kek)
+    kek.fill(0)
+    return { tenantId, kekVersion, wrapped }
+  }
+
+  /** Makes a content key under the tenant's current KEK, with the row to commit beside what it seals. */
+  async newContentKey(
+    tenantId: string,
+    keyId: string,
+    keyVersion = 1,
+  ): Promise<{ key: Buffer; row: WrappedContentKey }> {
+    const generation = this.#generation
+    const held = await this.#kek(tenantId, 'current')
+    const key = randomBytes(KEY_BYTES)
+    const binding = { tenantId, keyId, keyVersion }
+    this.#keepContentKey(binding, { key, expiresAtMs: held.expiresAtMs }, generation)
+    return { key, row: { ...binding, wrapped: wrapKey({ ...binding, ...held }, key) } }
+  }
+
+  /** The key in a row. Callers read the row first, and so never open with an erased key. Do not change the bytes. */
+  async unwrapContentKey(row: WrappedContentKey): Promise<Buffer> {
+    const cached = this.cachedContentKey(row)
+    if (cached !== undefined) return cached
+    const generation = this.#generation
+    const held = await this.#kek(row.tenantId, wrappedKekVersion(row, row.wrapped))
+    const key = unwrapKey({ ...pickBinding(row), ...held }, row.wrapped)
+    this.#keepContentKey(row, { key, expiresAtMs: held.expiresAtMs }, generation)
+    return key
+  }
+
+  /** A content key already unwrapped, without I/O: for use under a lock [SY-16]. */
+  cachedContentKey(binding: KeyBinding): Buffer | undefined {
+    const name = contentKeyName(binding)
+    const held = this.#contentKeys.get(name)
+    if (held === undefined) return undefined
+    this.#contentKeys.delete(name)
+    if (this.#options.now() >= held.expiresAtMs) return undefined
+    this.#contentKeys.set(name, held)
+    return held.key
+  }
+
+  /** The row under the tenant's current KEK: KEK rotation. The key inside stays, so no object is rewritten [ENC-4]. */
+  async rewrapContentKey(row: WrappedContentKey): Promise<WrappedContentKey> {
+    const current = await this.#kek(row.tenantId, 'current')
+    if (wrappedKekVersion(row, row.wrapped) === current.kekVersion) return row
+    const key = await this.unwrapContentKey(row)
+    return { ...pickBinding(row), wrapped: wrapKey({ ...pickBinding(row), ...current }, key) }
+  }
+
+  /** Forgets a tenant's keys, or one content key of it: erasure, or a KEK that was rotated. */
+  forget(tenantId: string, keyId?: string): void {
+    this.#generation++
+    const prefix = keyId === undefined ? `${tenantId}/` : `${tenantId}/${keyId}/`
+    for (const name of this.#contentKeys.keys()) if (name.startsWith(prefix)) this.#contentKeys.delete(name)
+    if (keyId !== undefined) return
+    for (const held of [this.#keks, this.#loading])
+      for (const name of held.keys()) if (name.startsWith(prefix)) held.delete(name)
+  }
+
+  /** Drops every key whose lease is over; also runs by itself. */
+  dropExpired(): void {
+    const now = this.#options.now()
+    for (const held of [this.#keks, this.#contentKeys])
+      for (const [name, { expiresAtMs }] of held) if (now >= expiresAtMs) held.delete(name)
+  }
+
+  async #kek(tenantId: string, kekVersion: number | 'current'): Promise<HeldKek> {
+    const name = kekName(tenantId, kekVersion)
+    const held = this.#keks.get(name)
+    const now = this.#options.now()
+    if (held === undefined || now >= held.expiresAtMs) return this.#loadKek(tenantId, kekVersion)
+    // A failed renewal costs nothing while the lease lasts; the next use tries again.
+    if (now >= held.expiresAtMs - KEK_LEASE_MS / 2) this.#loadKek(tenantId, kekVersion).catch(() => undefined)
+    return held
+  }
+
+  #loadKek(tenantId: string, kekVersion: number | 'current'): Promise<HeldKek> {
+    const name = kekName(tenantId, kekVersion)
+    const underWay = this.#loading.get(name)
+    if (underWay !== undefined) return underWay
+    const loading = this.#unwrapKek(tenantId, kekVersion).finally(() => {
+      if (this.#loading.get(name) === loading) this.#loading.delete(name)
+    })
+    this.#loading.set(name, loading)
+    return loading
+  }
+
+  async #unwrapKek(tenantId: string, kekVersion: number | 'current'): Promise<HeldKek> {
+    const generation = this.#generation
+    const askedAtMs = this.#options.now()
+    const row = await this.#options.loadKek(tenantId, kekVersion)
+    const kms = await this.#options.kmsFor(tenantId)
+    const plain = await kms.unwrap(kekContext(tenantId, row.kekVersion), row.wrapped)
+    const held: HeldKek = {
+      // A KeyObject keeps the bytes out of the garbage-collected heap.
+      kek: createSecretKey(plain),
+      kekVersion: row.kekVersion,
+      expiresAtMs: askedAtMs + KEK_LEASE_MS,
+    }
+    plain.fill(0)
+    if (generation === this.#generation) {
+      this.#keks.set(kekName(tenantId, kekVersion), held)
+      this.#keks.set(kekName(tenantId, row.kekVersion), held)
+      this.#armSweep()
+    }
+    return held
+  }
+
+  #keepContentKey(binding: KeyBinding, held: HeldContentKey, generation: number): void {
+    if (generation !== this.#generation) return
+    const name = contentKeyName(binding)
+    this.#contentKeys.delete(name)
+    this.#contentKeys.set(name, held)
+    const [oldest] = this.#contentKeys.keys()
+    if (oldest !== undefined && this.#contentKeys.size > this.#options.contentKeysMax)
+      this.#contentKeys.delete(oldest)
+  }
+
+  #armSweep(): void {
+    if (this.#sweepArmed) return
+    this.#sweepArmed = true
+    const expiries = [...this.#keks.values()].map(({ expiresAtMs }) => expiresAtMs)
+    const delayMs = Math.max(0, Math.min(...expiries) - this.#options.now())
+    this.#options.schedule(() => {
+      this.#sweepArmed = false
+      this.dropExpired()
+      if (this.#keks.size > 0) this.#armSweep()
+    }, delayMs)
+  }
+}
+
+interface HeldKek {
+  readonly kek: KeyObject
+  readonly kekVersion: number
+  readonly expiresAtMs: number
+}
+
+interface HeldContentKey {
+  readonly key: Buffer
+  readonly expiresAtMs: number
+}
+
+function kekContext(tenantId: string, kekVersion: number): KmsContext {
+  return { tenantId, kekVersion, purpose: 'kek' }
+}
+
+function kekName(tenantId: string, kekVersion: number | 'current'): string {
+  return `${tenantId}/${kekVersion}`
+}
+
+function contentKeyName({ tenantId, keyId, keyVersion }: KeyBinding): string {
+  return `${tenantId}/${keyId}/${keyVersion}`
+}
+
+function pickBinding({ tenantId, keyId, keyVersion }: KeyBinding): KeyBinding {
+  return { tenantId, keyId, keyVersion }
+}
+
+function monotonicMs(): number {
+  return performance.now()
+}
+
+function unrefTimeout(task: () => void, delayMs: number): void {
+  setTimeout(task, delayMs).unref()
+}
