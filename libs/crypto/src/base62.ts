@@ -1,5 +1,5 @@
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
-const VALUES = new Map([...DIGITS].map((digit, value) => [digit, BigInt(value)]))
+const VALUES = new Map(Array.from(DIGITS, (digit, value) => [digit, BigInt(value)]))
 
 /** Bytes as one big-endian number in base 62, padded with `0` to `width` digits. */
 export function toBase62(bytes: Uint8Array, width: number): string {

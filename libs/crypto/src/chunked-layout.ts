@@ -30,12 +30,12 @@ export interface ByteRange {
   readonly to: number
 }
 
-/** Length of the message that seals `plainLength` bytes. */
-export function messageLength(plainLength: number): number {
-  requireCount(plainLength, 'plainLength')
-  const lastChunk = Math.floor(plainLength / CHUNK_BYTES)
+/** Length of the message that seals `plainLengthBytes` bytes. */
+export function messageLength(plainLengthBytes: number): number {
+  requireCount(plainLengthBytes, 'plainLengthBytes')
+  const lastChunk = Math.floor(plainLengthBytes / CHUNK_BYTES)
   if (lastChunk >= CHUNKS_MAX) throw new RangeError('a message holds at most 2^38 chunks')
-  return MESSAGE_HEAD_BYTES + plainLength + (lastChunk + 1) * GCM_TAG_BYTES
+  return MESSAGE_HEAD_BYTES + plainLengthBytes + (lastChunk + 1) * GCM_TAG_BYTES
 }
 
 /** Index of the last chunk of a message; `object_corrupt` for a length that no message has. */

@@ -97,7 +97,8 @@ describe('the key ring', () => {
     await untilTrue(() => unwraps === 2)
     kmsDown = true
     now += KEK_LEASE_MS - 1
-    await ring.newContentKey(tenantId, keyId)
+    const { row } = await ring.newContentKey(tenantId, keyId)
+    expect(row.keyId).toBe(keyId)
   })
 
   it('drops every key by itself when its lease is over', async () => {
@@ -167,6 +168,6 @@ async function untilTrue(condition: () => boolean): Promise<void> {
   const deadline = Date.now() + 5000
   while (!condition()) {
     if (Date.now() > deadline) throw new Error('condition not met within 5 s')
-    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => void setImmediate(resolve))
   }
 }

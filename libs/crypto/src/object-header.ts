@@ -54,6 +54,12 @@ export function readObjectHeader(sealed: Uint8Array): ObjectHeader {
 
 const MAGIC = Buffer.from('AFS1', 'ascii')
 const SUITE_COBBLESTONE_256 = 1
-const KINDS_BY_NUMBER = new Map<number, ObjectKind>(
-  (Object.keys(OBJECT_KINDS) as ObjectKind[]).map((kind) => [OBJECT_KINDS[kind], kind]),
-)
+const KINDS = [
+  'part',
+  'manifest',
+  'record',
+  'tree_image',
+  'answer',
+  'client_store',
+] as const satisfies ObjectKind[]
+const KINDS_BY_NUMBER = new Map<number, ObjectKind>(KINDS.map((kind) => [OBJECT_KINDS[kind], kind]))
