@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { chmod, cp, lstat, mkdir, readFile, readdir, rename, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
+import { z } from 'zod'
 import type { DatabaseUser } from './database-user.js'
 import { EmbeddedPostgresError } from './embedded-postgres-error.js'
 import { runToEnd } from './run-to-end.js'
@@ -11,6 +13,9 @@ export interface PostgresBinaries {
   readonly initdb: string
   readonly major: number
 }
+
+const manifestShape = z.object({ version: z.string() })
+const linksShape = z.array(z.object({ source: z.string(), target: z.string() }))
 
 const SHARED_CACHE = '/var/cache/agentfs'
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -63,7 +68,7 @@ function locatePackage(): { root: string; packageVersion: string } {
   try {
     if (name === undefined) throw new Error(`no package for ${key}`)
     const directory = dirname(dirname(require.resolve(name)))
-    const manifest: { version: string } = require(join(directory, 'package.json'))
+    const manifest = manifestShape.parse(JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')))
     return { root: join(directory, 'native'), packageVersion: manifest.version }
   } catch (cause) {
     const advice =
@@ -79,8 +84,7 @@ function locatePackage(): { root: string; packageVersion: string } {
 /** Does what the package's install script does, for machines where npm may not run those. */
 async function completeInstallation(root: string): Promise<void> {
   const list = await readFile(join(root, 'pg-symlinks.json'), 'utf8').catch(() => '[]')
-  const links: readonly { source: string; target: string }[] = JSON.parse(list)
-  for (const { source, target } of links) {
+  for (const { source, target } of linksShape.parse(JSON.parse(list))) {
     // Both are relative to the package, and both name files of one directory.
     await symlink(basename(source), join(dirname(root), target)).catch(() => undefined)
   }

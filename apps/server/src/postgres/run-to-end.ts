@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
-import { userInfo } from 'node:os'
-import type { DatabaseUser } from './database-user.js'
+import { identity, type DatabaseUser } from './database-user.js'
 import { PROCESS_ENVIRONMENT } from './settings.js'
 
 /** What a program said and how it ended; a program that cannot be started at all ends with status -1. */
@@ -35,9 +34,4 @@ export function runToEnd(program: string, args: readonly string[], options: RunO
     child.once('close', (status) => resolve({ status: status ?? -1, ...output }))
     child.stdin.end(options.input ?? '')
   })
-}
-
-/** The spawn options that drop root; empty where we are not root. */
-export function identity(user: DatabaseUser | undefined): { uid?: number; gid?: number } {
-  return user === undefined || user.uid === userInfo().uid ? {} : { uid: user.uid, gid: user.gid }
 }
