@@ -1,0 +1,48 @@
+import type { Command } from 'commander'
+import { formatColumns, formatInstant } from '../terminal/format.js'
+import { ask } from '../terminal/ask.js'
+import { UsageError } from '../exit-codes.js'
+import { action, type CommandContext } from './context.js'
+import { allPages } from './pages.js'
+
+async function create(context: CommandContext, name: string): Promise<void> {
+  const agent = await context.client().createAgent({ name })
+  context.output.result(agent, `${agent.name} ${agent.id}`)
+}
+
+async function list(context: CommandContext): Promise<void> {
+  const client = context.client()
+  const agents = await allPages((page) => client.listAgents(page))
+  if (context.output.json) {
+    for (const agent of agents) context.output.row(agent, '')
+    return
+  }
+  if (agents.length === 0) context.output.note('No agents yet. `agentfs-client agents create NAME` makes one.')
+  const rows = agents.map((it) => [it.name, it.id, `seq ${it.seq}`, formatInstant(it.createdAt)])
+  for (const line of formatColumns(rows)) context.output.row(null, line)
+}
+
+async function rename(context: CommandContext, from: string, to: string): Promise<void> {
+  const agent = await context.client().updateAgent(from, { name: to })
+  context.output.result(agent, `${from} is now ${agent.name}`)
+}
+
+async function remove(context: CommandContext, name: string, options: { yes?: boolean }): Promise<void> {
+  const client = context.client()
+  const agent = await client.getAgent(name)
+  if (options.yes !== true) {
+    const answer = await ask(`Delete ${agent.name} and all its files? Type its name`, { flag: '--yes' })
+    if (answer !== agent.name) throw new UsageError('not deleted: the name did not match')
+  }
+  await client.deleteAgent(agent.id)
+  context.output.result({ deleted: agent.id }, `deleted ${agent.name}`)
+}
+
+/** agents create, list, rename, delete. */
+export function addAgentCommands(program: Command): void {
+  const agents = program.command('agents').description('agents and their homes')
+  agents.command('create <name>').action(action(create))
+  agents.command('list').action(action(list))
+  agents.command('rename <from> <to>').action(action(rename))
+  agents.command('delete <name>').option('--yes', 'do not ask').action(action(remove))
+}

@@ -1,0 +1,40 @@
+import type { AgentfsClient } from '@agentfs/sdk'
+import type { Command } from 'commander'
+import { readEnvironment } from '../config.js'
+import { connect, requireAgent, resolveSettings, type GlobalOptions, type Settings } from '../connection.js'
+import { processOutput, type Output } from '../terminal/output.js'
+
+/** What a command works with. */
+export interface CommandContext {
+  readonly options: GlobalOptions
+  readonly settings: Settings
+  readonly output: Output
+  /** A client; refuses where there are no credentials. */
+  client(): AgentfsClient
+  /** The agent named; refuses where none is. */
+  agent(): string
+}
+
+/** The context of the command that is running. */
+export async function contextOf(command: Command): Promise<CommandContext> {
+  const options = command.optsWithGlobals<GlobalOptions>()
+  const settings = await resolveSettings(options, readEnvironment())
+  const output = processOutput({ json: options.json === true, quiet: options.quiet === true })
+  return {
+    options,
+    settings,
+    output,
+    client: () => connect(settings),
+    agent: () => requireAgent(settings),
+  }
+}
+
+/** The body of a command: its arguments, then what it works with. */
+export function action<A extends unknown[]>(
+  run: (context: CommandContext, ...args: A) => Promise<void>,
+): (...args: [...A, ...unknown[]]) => Promise<void> {
+  return async (...args) => {
+    const command = args.at(-1) as Command
+    await run(await contextOf(command), ...(args.slice(0, -2) as unknown as A))
+  }
+}

@@ -1,0 +1,172 @@
+import { createReadStream } from 'node:fs'
+import { stat as statFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { AgentfsError, type Stat } from '@agentfs/contracts'
+import type { Command } from 'commander'
+import { UsageError } from '../exit-codes.js'
+import { readStdin } from '../terminal/ask.js'
+import { formatBytes, formatColumns, formatInstant } from '../terminal/format.js'
+import { action, type CommandContext } from './context.js'
+
+function listingRow(entry: Stat, long: boolean): string[] {
+  const shown = entry.kind === 'directory' ? `${entry.path}/` : entry.path
+  if (!long) return [shown]
+  const link = entry.kind === 'symlink' ? ` -> ${entry.target ?? ''}` : ''
+  return [
+    entry.kind === 'directory' ? 'dir' : formatBytes(entry.size),
+    entry.number === 0 ? '' : `v${entry.number}`,
+    formatInstant(entry.modifiedAt),
+    entry.modifiedBy,
+    entry.kind === 'file' ? entry.state : '',
+    `${shown}${link}`,
+  ]
+}
+
+async function ls(
+  context: CommandContext,
+  path: string | undefined,
+  options: { long?: boolean; recursive?: boolean; glob?: string },
+): Promise<void> {
+  const files = context.client().agent(context.agent()).files
+  const rows: string[][] = []
+  const walk = files.walk(path ?? '', {
+    depth: options.recursive === true ? 64 : 1,
+    ...(options.glob === undefined ? {} : { glob: options.glob }),
+  })
+  for await (const entry of walk) {
+    if (context.output.json) context.output.row(entry, '')
+    else rows.push(listingRow(entry, options.long === true))
+  }
+  if (!context.output.json && rows.length === 0) context.output.note('(empty)')
+  for (const line of formatColumns(rows)) context.output.row(null, line)
+}
+
+async function cat(
+  context: CommandContext,
+  paths: string[],
+  options: { fileVersion?: string; at?: string },
+): Promise<void> {
+  const files = context.client().agent(context.agent()).files
+  for (const path of paths) {
+    const response = await files.open(path, {
+      ...(options.fileVersion === undefined ? {} : { version: options.fileVersion }),
+      ...(options.at === undefined ? {} : { at: options.at }),
+    })
+    if (response.body !== null) await pipeline(Readable.fromWeb(response.body as never), process.stdout, { end: false })
+  }
+}
+
+async function put(
+  context: CommandContext,
+  source: string,
+  target: string | undefined,
+  options: { parents?: boolean; ifMatch?: string; createOnly?: boolean },
+): Promise<void> {
+  if (source === '-' && target === undefined) throw new UsageError('say where standard input goes: put - PATH')
+  const path = target === undefined ? basename(source) : target.endsWith('/') ? `${target}${basename(source)}` : target
+  const size = source === '-' ? undefined : (await statFile(source)).size
+  const body = progressing(context, source === '-' ? process.stdin : createReadStream(source), path, size)
+  const answer = await context
+    .client()
+    .agent(context.agent())
+    .files.write(path, body, {
+      parents: options.parents === true,
+      createOnly: options.createOnly === true,
+      ...(options.ifMatch === undefined ? {} : { ifMatch: options.ifMatch }),
+      timeoutMs: 24 * 3_600_000,
+    })
+  context.output.progressEnd()
+  context.output.result(answer, `${answer.path} v${answer.number}${answer.receipt === null ? ' (unchanged)' : ''}`)
+}
+
+function progressing(
+  context: CommandContext,
+  stream: NodeJS.ReadableStream,
+  path: string,
+  size: number | undefined,
+): ReadableStream<Uint8Array> {
+  let sent = 0
+  const counted = Readable.from(
+    (async function* () {
+      for await (const chunk of stream) {
+        sent += (chunk as Uint8Array).length
+        const of = size === undefined || size === 0 ? '' : ` ${Math.floor((100 * sent) / size)} %`
+        context.output.progress(`${path} ${formatBytes(sent)}${of}`)
+        yield chunk
+      }
+    })(),
+  )
+  return Readable.toWeb(counted) as ReadableStream<Uint8Array>
+}
+
+async function append(context: CommandContext, path: string, text: string | undefined): Promise<void> {
+  const bytes = text === undefined ? new Uint8Array(await readStdin()) : new TextEncoder().encode(`${text}\n`)
+  const answer = await context.client().agent(context.agent()).files.append(path, bytes)
+  context.output.result(answer, `${answer.path} v${answer.number}, ${bytes.length} bytes at ${answer.offset}`)
+}
+
+async function rm(context: CommandContext, paths: string[], options: { recursive?: boolean; force?: boolean }): Promise<void> {
+  const files = context.client().agent(context.agent()).files
+  for (const path of paths) {
+    try {
+      await files.remove(path, { recursive: options.recursive === true })
+      context.output.row({ removed: path }, '')
+    } catch (error) {
+      if (options.force !== true || !(error instanceof AgentfsError) || error.code !== 'not_found') throw error
+    }
+  }
+}
+
+async function mv(context: CommandContext, from: string, to: string, options: { force?: boolean }): Promise<void> {
+  const answer = await context.client().agent(context.agent()).files.move(from, to, { overwrite: options.force === true })
+  context.output.result(answer, '')
+}
+
+async function cp(context: CommandContext, from: string, to: string, options: { force?: boolean }): Promise<void> {
+  const answer = await context.client().agent(context.agent()).files.copy(from, to, { overwrite: options.force === true })
+  context.output.result(answer, '')
+}
+
+async function mkdir(context: CommandContext, path: string, options: { parents?: boolean }): Promise<void> {
+  const answer = await context.client().agent(context.agent()).files.mkdir(path, { parents: options.parents === true })
+  context.output.result(answer, '')
+}
+
+/** ls, cat, put, append, rm, mv, cp, mkdir. */
+export function addFileCommands(program: Command): void {
+  program
+    .command('ls [path]')
+    .description('list a directory')
+    .option('-l, --long', 'sizes, versions, times, states')
+    .option('-r, --recursive', 'all below')
+    .option('--glob <pattern>', 'only names that match')
+    .action(action(ls))
+  program
+    .command('cat <path...>')
+    .description('print files')
+    .option('--file-version <version>', 'a version id or number')
+    .option('--at <instant>', 'as it was then')
+    .action(action(cat))
+  program
+    .command('put <source> [path]')
+    .description('write a local file, or - for standard input')
+    .option('-p, --parents', 'make missing directories')
+    .option('--if-match <version>', 'only where the head still is this version')
+    .option('--create-only', 'only where nothing exists yet')
+    .action(action(put))
+  program
+    .command('append <path> [text]')
+    .description('add a line, or standard input, at the end of a file')
+    .action(action(append))
+  program
+    .command('rm <path...>')
+    .description('remove files; their versions stay restorable')
+    .option('-r, --recursive', 'directories and all below')
+    .option('-f, --force', 'no error where nothing exists')
+    .action(action(rm))
+  program.command('mv <from> <to>').option('-f, --force', 'replace what is there').action(action(mv))
+  program.command('cp <from> <to>').option('-f, --force', 'replace what is there').action(action(cp))
+  program.command('mkdir <path>').option('-p, --parents', 'make missing parents').action(action(mkdir))
+}
