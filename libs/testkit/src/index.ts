@@ -8,3 +8,11 @@ export {
 } from './postgres/postgres-cluster.js'
 export { type TemporaryDirectory, temporaryDirectory } from './temporary-directory.js'
 export { type WaitOptions, waitFor } from './wait-for.js'
+export {
+  loadServices,
+  objectStoreUrl,
+  type ProgramName,
+  type RedisService,
+  type S3Service,
+  type Services,
+} from './services.js'

@@ -26,8 +26,8 @@ async function collect(listing: AsyncIterable<ObjectListing>): Promise<ObjectLis
 }
 
 /** The promises of ObjectStore, as tests; every adapter runs them, against the real thing. */
-export function describeObjectStore(name: string, subject: ContractSubject): void {
-  describe(`ObjectStore contract: ${name}`, () => {
+export function describeObjectStore(storeName: string, subject: ContractSubject): void {
+  describe(`ObjectStore contract: ${storeName}`, () => {
     let store: ObjectStore
     beforeAll(async () => {
       store = await subject.open()

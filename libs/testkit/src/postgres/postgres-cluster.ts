@@ -123,7 +123,8 @@ export class PostgresCluster {
     for (;;) {
       if (firstStart) this.#port = await freePort()
       try {
-        return await this.#launch(endsAt)
+        await this.#launch(endsAt)
+        return
       } catch (error) {
         // Somebody took the port, or a killed server's backends still hold its shared memory: both pass.
         const passing = /could not bind|shared memory block|lock file/.test(String(error))
