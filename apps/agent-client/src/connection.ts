@@ -89,7 +89,9 @@ export function connect(settings: Settings): AgentfsClient {
 /** The agent a command is about. */
 export function requireAgent(settings: Settings): string {
   if (settings.agent === undefined) {
-    throw new UsageError('no agent: give --agent-id NAME or set AGENTFS_AGENT; `agentfs-client agents list` shows them')
+    throw new UsageError(
+      'no agent: give --agent-id NAME or set AGENTFS_AGENT; `agentfs-client agents list` shows them',
+    )
   }
   return settings.agent
 }

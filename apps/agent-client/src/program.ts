@@ -60,6 +60,8 @@ function report(error: unknown, json: boolean): void {
     process.stderr.write(`${JSON.stringify({ error: { code: code ?? 'failed', message, requestId } })}\n`)
     return
   }
-  const facts = [code === undefined || message === code ? undefined : code, requestId].filter((it) => it !== undefined)
+  const facts = [code === undefined || message === code ? undefined : code, requestId].filter(
+    (it) => it !== undefined,
+  )
   process.stderr.write(`agentfs-client: ${message}${facts.length === 0 ? '' : ` [${facts.join(', ')}]`}\n`)
 }

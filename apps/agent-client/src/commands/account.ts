@@ -16,7 +16,10 @@ async function credentials(options: Credentials): Promise<{ email: string; passw
   return { email, password }
 }
 
-async function signup(context: CommandContext, options: Credentials & { tenant?: string; save: boolean }): Promise<void> {
+async function signup(
+  context: CommandContext,
+  options: Credentials & { tenant?: string; save: boolean },
+): Promise<void> {
   const { output, settings } = context
   const who = await credentials(options)
   const tenant = options.tenant ?? who.email.split('@')[0] ?? 'home'
@@ -44,7 +47,9 @@ async function login(context: CommandContext, options: Credentials): Promise<voi
     return
   }
   const who = await credentials(options)
-  const signedIn = await new Http({ url: settings.url, door: 'cli' }).request('POST', '/v1/auth/login', { json: who })
+  const signedIn = await new Http({ url: settings.url, door: 'cli' }).request('POST', '/v1/auth/login', {
+    json: who,
+  })
   const cookie = signedIn.headers
     .getSetCookie()
     .map((it) => it.split(';')[0])

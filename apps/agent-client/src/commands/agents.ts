@@ -17,7 +17,8 @@ async function list(context: CommandContext): Promise<void> {
     for (const agent of agents) context.output.row(agent, '')
     return
   }
-  if (agents.length === 0) context.output.note('No agents yet. `agentfs-client agents create NAME` makes one.')
+  if (agents.length === 0)
+    context.output.note('No agents yet. `agentfs-client agents create NAME` makes one.')
   const rows = agents.map((it) => [it.name, it.id, `seq ${it.seq}`, formatInstant(it.createdAt)])
   for (const line of formatColumns(rows)) context.output.row(null, line)
 }

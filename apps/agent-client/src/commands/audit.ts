@@ -3,7 +3,13 @@ import type { Command } from 'commander'
 import { formatColumns, formatInstant } from '../terminal/format.js'
 import { action, type CommandContext } from './context.js'
 
-type Options = { limit: number; action?: AuditQuery['action']; path?: string; actor?: string; outcome?: AuditQuery['outcome'] }
+type Options = {
+  limit: number
+  action?: AuditQuery['action']
+  path?: string
+  actor?: string
+  outcome?: AuditQuery['outcome']
+}
 
 async function audit(context: CommandContext, options: Options): Promise<void> {
   const page = await context.client().auditEvents({

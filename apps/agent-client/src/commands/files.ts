@@ -54,7 +54,8 @@ async function cat(
       ...(options.fileVersion === undefined ? {} : { version: options.fileVersion }),
       ...(options.at === undefined ? {} : { at: options.at }),
     })
-    if (response.body !== null) await pipeline(Readable.fromWeb(response.body as never), process.stdout, { end: false })
+    if (response.body !== null)
+      await pipeline(Readable.fromWeb(response.body as never), process.stdout, { end: false })
   }
 }
 
@@ -64,8 +65,10 @@ async function put(
   target: string | undefined,
   options: { parents?: boolean; ifMatch?: string; createOnly?: boolean },
 ): Promise<void> {
-  if (source === '-' && target === undefined) throw new UsageError('say where standard input goes: put - PATH')
-  const path = target === undefined ? basename(source) : target.endsWith('/') ? `${target}${basename(source)}` : target
+  if (source === '-' && target === undefined)
+    throw new UsageError('say where standard input goes: put - PATH')
+  const path =
+    target === undefined ? basename(source) : target.endsWith('/') ? `${target}${basename(source)}` : target
   const size = source === '-' ? undefined : (await statFile(source)).size
   const body = progressing(context, source === '-' ? process.stdin : createReadStream(source), path, size)
   const answer = await context
@@ -78,7 +81,10 @@ async function put(
       timeoutMs: 24 * 3_600_000,
     })
   context.output.progressEnd()
-  context.output.result(answer, `${answer.path} v${answer.number}${answer.receipt === null ? ' (unchanged)' : ''}`)
+  context.output.result(
+    answer,
+    `${answer.path} v${answer.number}${answer.receipt === null ? ' (unchanged)' : ''}`,
+  )
 }
 
 function progressing(
@@ -107,30 +113,54 @@ async function append(context: CommandContext, path: string, text: string | unde
   context.output.result(answer, `${answer.path} v${answer.number}, ${bytes.length} bytes at ${answer.offset}`)
 }
 
-async function rm(context: CommandContext, paths: string[], options: { recursive?: boolean; force?: boolean }): Promise<void> {
+async function rm(
+  context: CommandContext,
+  paths: string[],
+  options: { recursive?: boolean; force?: boolean },
+): Promise<void> {
   const files = context.client().agent(context.agent()).files
   for (const path of paths) {
     try {
       await files.remove(path, { recursive: options.recursive === true })
       context.output.row({ removed: path }, '')
     } catch (error) {
-      if (options.force !== true || !(error instanceof AgentfsError) || error.code !== 'not_found') throw error
+      if (options.force !== true || !(error instanceof AgentfsError) || error.code !== 'not_found')
+        throw error
     }
   }
 }
 
-async function mv(context: CommandContext, from: string, to: string, options: { force?: boolean }): Promise<void> {
-  const answer = await context.client().agent(context.agent()).files.move(from, to, { overwrite: options.force === true })
+async function mv(
+  context: CommandContext,
+  from: string,
+  to: string,
+  options: { force?: boolean },
+): Promise<void> {
+  const answer = await context
+    .client()
+    .agent(context.agent())
+    .files.move(from, to, { overwrite: options.force === true })
   context.output.result(answer, '')
 }
 
-async function cp(context: CommandContext, from: string, to: string, options: { force?: boolean }): Promise<void> {
-  const answer = await context.client().agent(context.agent()).files.copy(from, to, { overwrite: options.force === true })
+async function cp(
+  context: CommandContext,
+  from: string,
+  to: string,
+  options: { force?: boolean },
+): Promise<void> {
+  const answer = await context
+    .client()
+    .agent(context.agent())
+    .files.copy(from, to, { overwrite: options.force === true })
   context.output.result(answer, '')
 }
 
 async function mkdir(context: CommandContext, path: string, options: { parents?: boolean }): Promise<void> {
-  const answer = await context.client().agent(context.agent()).files.mkdir(path, { parents: options.parents === true })
+  const answer = await context
+    .client()
+    .agent(context.agent())
+    .files.mkdir(path, { parents: options.parents === true })
   context.output.result(answer, '')
 }
 

@@ -28,7 +28,11 @@ async function log(context: CommandContext, path: string): Promise<void> {
   for (const line of formatColumns(rows)) context.output.row(null, line)
 }
 
-async function restore(context: CommandContext, path: string, options: { fileVersion?: string; at?: string }): Promise<void> {
+async function restore(
+  context: CommandContext,
+  path: string,
+  options: { fileVersion?: string; at?: string },
+): Promise<void> {
   const { fileVersion, at } = options
   if ((fileVersion === undefined) === (at === undefined)) {
     throw new UsageError('say what to restore: --file-version N or --at INSTANT')
@@ -41,7 +45,12 @@ async function restore(context: CommandContext, path: string, options: { fileVer
   context.output.result(answer, `${answer.path} v${answer.number}`)
 }
 
-async function diff(context: CommandContext, path: string, from: string | undefined, to: string | undefined): Promise<void> {
+async function diff(
+  context: CommandContext,
+  path: string,
+  from: string | undefined,
+  to: string | undefined,
+): Promise<void> {
   const files = context.client().agent(context.agent()).files
   const newest = (await files.versions(path, { limit: 2 })).data
   const before = from ?? newest[1]?.number.toString()
@@ -56,7 +65,12 @@ async function diff(context: CommandContext, path: string, from: string | undefi
     }
     const left = await write('before', before)
     const right = await write('after', to)
-    const labels = ['--label', `${path} v${before}`, '--label', `${path} ${to === undefined ? 'head' : `v${to}`}`]
+    const labels = [
+      '--label',
+      `${path} v${before}`,
+      '--label',
+      `${path} ${to === undefined ? 'head' : `v${to}`}`,
+    ]
     const child = spawn('diff', ['-u', ...labels, left, right], { stdio: ['ignore', 'inherit', 'inherit'] })
     const [code] = (await once(child, 'exit')) as [number | null]
     if (code !== 0 && code !== 1) throw new Error('diff failed')

@@ -3,7 +3,13 @@ import { formatColumns, formatInstant } from '../terminal/format.js'
 import { action, type CommandContext } from './context.js'
 import { allPages } from './pages.js'
 
-type CreateOptions = { role?: 'reader' | 'writer' | 'manager'; prefix?: string[]; cidr?: string[]; expires?: string; agents?: string[] }
+type CreateOptions = {
+  role?: 'reader' | 'writer' | 'manager'
+  prefix?: string[]
+  cidr?: string[]
+  expires?: string
+  agents?: string[]
+}
 
 async function create(context: CommandContext, name: string, options: CreateOptions): Promise<void> {
   const key = await context.client().createKey({

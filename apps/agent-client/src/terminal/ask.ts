@@ -3,7 +3,8 @@ import { UsageError } from '../exit-codes.js'
 
 /** Asks on the terminal; a secret is not shown. Refuses where nobody could answer. */
 export async function ask(question: string, options: { secret?: boolean; flag: string }): Promise<string> {
-  if (!process.stdin.isTTY) throw new UsageError(`${question.toLowerCase()} is missing; give it with ${options.flag}`)
+  if (!process.stdin.isTTY)
+    throw new UsageError(`${question.toLowerCase()} is missing; give it with ${options.flag}`)
   const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: true })
   if (options.secret === true) {
     // Keeps readline from echoing what is typed.
