@@ -12,7 +12,7 @@ const OPTIONS = { authTagLength: GCM_TAG_BYTES }
 
 /** AES-256-GCM of a small message: ciphertext followed by the tag. A nonce must never repeat under one key. */
 export function gcmSeal(
-  key: Uint8Array | KeyObject,
+  key: KeyObject,
   nonce: Uint8Array,
   additionalData: Uint8Array,
   plaintext: Uint8Array,
@@ -26,7 +26,7 @@ export function gcmSeal(
 
 /** Opens what `gcmSeal` made; `undefined` when the key, nonce, additional data or bytes are not the sealed ones. */
 export function gcmOpen(
-  key: Uint8Array | KeyObject,
+  key: KeyObject,
   nonce: Uint8Array,
   additionalData: Uint8Array,
   sealed: Uint8Array,

@@ -3,10 +3,18 @@
 //   key[32] | base nonce[12] | commitment[32] =
 //     HKDF-Expand(input key, "c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0" | salt | context)
 //   nonce of chunk k = base nonce XOR k, big-endian
-import { createCipheriv, createDecipheriv, randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
 import { AgentfsError } from '@agentfs/contracts'
 import { GCM_NONCE_BYTES, GCM_TAG_BYTES, KEY_BYTES } from './aes-gcm.js'
 import { hkdfExpand } from './hkdf.js'
+import { type SecretKey, secretKeyObject } from './secret-key.js'
 import {
   CHUNK_BYTES,
   chunksFor,
@@ -32,7 +40,7 @@ export interface MessageSlice {
 
 /** Seals `plaintext` into a new message; `salt` is for fixtures only, it must never repeat under one key. */
 export function sealChunked(
-  inputKey: Uint8Array,
+  inputKey: SecretKey,
   context: Uint8Array,
   plaintext: Uint8Array,
   salt?: Uint8Array,
@@ -45,7 +53,7 @@ export function sealChunked(
 /** As `sealChunked`, into `target`, which must have exactly `messageLength(plaintext.length)` bytes. */
 export function sealChunkedInto(
   target: Buffer,
-  inputKey: Uint8Array,
+  inputKey: SecretKey,
   context: Uint8Array,
   plaintext: Uint8Array,
   salt: Uint8Array = randomBytes(SALT_BYTES),
@@ -65,13 +73,13 @@ export function sealChunkedInto(
 }
 
 /** Opens a whole message; `object_corrupt` (with the reason) on any change, cut, or other key or context. */
-export function openChunked(inputKey: Uint8Array, context: Uint8Array, message: Uint8Array): Buffer {
+export function openChunked(inputKey: SecretKey, context: Uint8Array, message: Uint8Array): Buffer {
   return openChunkedRange(inputKey, context, message, 0, plainLength(message.length))
 }
 
 /** Opens the chunks of a message that hold a range of plaintext; the range is cut at the end of the message. */
 export function openChunkedRange(
-  inputKey: Uint8Array,
+  inputKey: SecretKey,
   context: Uint8Array,
   message: Uint8Array,
   offset: number,
@@ -86,7 +94,7 @@ export function openChunkedRange(
  * its place; that the message ends where `messageLength` says is proven only by a range that reaches the end.
  */
 export function openChunkedSlice(
-  inputKey: Uint8Array,
+  inputKey: SecretKey,
   context: Uint8Array,
   slice: MessageSlice,
   offset: number,
@@ -115,18 +123,17 @@ const GCM = { authTagLength: GCM_TAG_BYTES }
 const INFO_PREFIX = Buffer.from('c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0', 'ascii')
 
 interface MessageKeys {
-  readonly key: Buffer
+  readonly key: KeyObject
   readonly baseNonce: Buffer
   readonly commitment: Buffer
 }
 
-function deriveKeys(inputKey: Uint8Array, context: Uint8Array, salt: Uint8Array): MessageKeys {
-  if (inputKey.length !== KEY_BYTES) throw new RangeError(`the input key has ${KEY_BYTES} bytes`)
+function deriveKeys(inputKey: SecretKey, context: Uint8Array, salt: Uint8Array): MessageKeys {
   if (salt.length !== SALT_BYTES) throw new RangeError(`the salt has ${SALT_BYTES} bytes`)
   const info = Buffer.concat([INFO_PREFIX, salt, context])
-  const derived = hkdfExpand(inputKey, info, KEY_BYTES + GCM_NONCE_BYTES + COMMITMENT_BYTES)
+  const derived = hkdfExpand(secretKeyObject(inputKey), info, KEY_BYTES + GCM_NONCE_BYTES + COMMITMENT_BYTES)
   return {
-    key: derived.subarray(0, KEY_BYTES),
+    key: createSecretKey(derived.subarray(0, KEY_BYTES)),
     baseNonce: derived.subarray(KEY_BYTES, KEY_BYTES + GCM_NONCE_BYTES),
     commitment: derived.subarray(KEY_BYTES + GCM_NONCE_BYTES),
   }

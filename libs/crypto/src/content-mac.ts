@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto'
-import { KEY_BYTES } from './aes-gcm.js'
 import { hkdfExpand } from './hkdf.js'
+import { type SecretKey, secretKeyObject } from './secret-key.js'
 
 /** Bytes of a keyed hash. */
 export const CONTENT_MAC_BYTES = 32
@@ -9,9 +9,8 @@ export const CONTENT_MAC_BYTES = 32
  * The key of keyed hashes, from a content key: HKDF-Expand-SHA-512 with info "agentfs/mac/v1\0". The sealed
  * format expands the same key with an info that starts otherwise, so the two never share a key.
  */
-export function contentMacKey(contentKey: Uint8Array): KeyObject {
-  if (contentKey.length !== KEY_BYTES) throw new RangeError(`a content key has ${KEY_BYTES} bytes`)
-  return createSecretKey(hkdfExpand(contentKey, MAC_INFO, CONTENT_MAC_BYTES))
+export function contentMacKey(contentKey: SecretKey): KeyObject {
+  return createSecretKey(hkdfExpand(secretKeyObject(contentKey), MAC_INFO, CONTENT_MAC_BYTES))
 }
 
 /**

@@ -1,16 +1,16 @@
-import { createHmac, type KeyObject } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 
 const HASH = 'sha512'
 const HASH_BYTES = 64
 
 /** HKDF-Extract of RFC 5869 with SHA-512: a pseudorandom key from input that need not be uniform. */
-export function hkdfExtract(salt: Uint8Array, inputKey: Uint8Array): Buffer {
+export function hkdfExtract(salt: Uint8Array, inputKey: Uint8Array): KeyObject {
   // An empty salt stands for a hash length of zeros; HMAC pads its key with zeros, so both are the same key.
-  return createHmac(HASH, salt).update(inputKey).digest()
+  return createSecretKey(createHmac(HASH, salt).update(inputKey).digest())
 }
 
 /** HKDF-Expand of RFC 5869 with SHA-512; `key` must be uniform, `lengthBytes` at most 255 * 64. */
-export function hkdfExpand(key: Uint8Array | KeyObject, info: Uint8Array, lengthBytes: number): Buffer {
+export function hkdfExpand(key: KeyObject, info: Uint8Array, lengthBytes: number): Buffer {
   if (!Number.isInteger(lengthBytes) || lengthBytes < 0 || lengthBytes > 255 * HASH_BYTES)
     throw new RangeError(`HKDF-Expand gives 0 to ${255 * HASH_BYTES} bytes, not ${lengthBytes}`)
   const blocks = Math.ceil(lengthBytes / HASH_BYTES)

@@ -6,7 +6,7 @@
 //   17  ciphertext[n] | tag[16]
 //
 // AES-256-GCM with AAD "agentfs/kms/v1\0" | root_key_version u32 | tenant id[16] | kek_version u32 | purpose.
-import { randomBytes } from 'node:crypto'
+import { type KeyObject, randomBytes } from 'node:crypto'
 import { AgentfsError, isAgentfsError } from '@agentfs/contracts'
 import { GCM_NONCE_BYTES, gcmOpen, gcmSeal } from './aes-gcm.js'
 import { readKeyFile, readOrCreateKeyFile, rotateKeyFile, type RootKeys } from './key-file.js'
@@ -78,7 +78,7 @@ export class KeyFileKms implements Kms {
     return Promise.resolve({ provider: 'key-file', rootKeyId: id, rootKeyVersion: current })
   }
 
-  async #rootKey(version: number): Promise<Buffer> {
+  async #rootKey(version: number): Promise<KeyObject> {
     const held = this.#root.keys.get(version)
     if (held !== undefined) return held
     const reread = await this.#reread()

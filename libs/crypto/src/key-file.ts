@@ -3,7 +3,7 @@
 //   {"format": "agentfs-key-file/1", "id": "<uuid>", "keys": [{"version": 1, "key": "<base64, 32 bytes>"}, …]}
 //
 // The highest version wraps; the others open what was wrapped before a rotation.
-import { randomBytes, randomUUID } from 'node:crypto'
+import { createSecretKey, generateKeySync, type KeyObject, randomUUID } from 'node:crypto'
 import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AgentfsError } from '@agentfs/contracts'
@@ -13,7 +13,7 @@ import { KEY_BYTES } from './aes-gcm.js'
 export interface RootKeys {
   readonly id: string
   readonly current: number
-  readonly keys: ReadonlyMap<number, Buffer>
+  readonly keys: ReadonlyMap<number, KeyObject>
 }
 
 /** Reads a key file; `kms_unavailable` with what to do when it is missing, damaged or readable by others. */
@@ -29,7 +29,7 @@ export async function readOrCreateKeyFile(path: string): Promise<RootKeys> {
   const found = await readPrivately(path)
   if (found !== undefined) return found
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const fresh: RootKeys = { id: randomUUID(), current: 1, keys: new Map([[1, randomBytes(KEY_BYTES)]]) }
+  const fresh: RootKeys = { id: randomUUID(), current: 1, keys: new Map([[1, newRootKey()]]) }
   const temporary = `${path}.${randomUUID()}.tmp`
   await writeDurably(temporary, fresh)
   try {
@@ -70,11 +70,15 @@ async function addRootKey(path: string, next: string): Promise<RootKeys> {
   const rotated: RootKeys = {
     id: old.id,
     current,
-    keys: new Map([...old.keys, [current, randomBytes(KEY_BYTES)] as const]),
+    keys: new Map([...old.keys, [current, newRootKey()] as const]),
   }
   await writeDurably(next, rotated, 'w')
   await rename(next, path)
   return rotated
+}
+
+function newRootKey(): KeyObject {
+  return generateKeySync('aes', { length: KEY_BYTES * 8 })
 }
 
 async function readPrivately(path: string): Promise<RootKeys | undefined> {
@@ -93,7 +97,7 @@ async function readPrivately(path: string): Promise<RootKeys | undefined> {
 }
 
 function decodeKeyFile(path: string, text: string): RootKeys {
-  const keys = new Map<number, Buffer>()
+  const keys = new Map<number, KeyObject>()
   const damaged = (cause?: unknown) =>
     refusal(`The key file ${path} is damaged. Put it back from its backup: without it nothing opens.`, cause)
   try {
@@ -108,7 +112,7 @@ function decodeKeyFile(path: string, text: string): RootKeys {
       if (typeof version !== 'number' || !Number.isInteger(version) || version < 1) throw damaged()
       const key = Buffer.from(typeof encoded === 'string' ? encoded : '', 'base64')
       if (key.length !== KEY_BYTES || keys.has(version)) throw damaged()
-      keys.set(version, key)
+      keys.set(version, createSecretKey(key))
     }
     return { id, keys, current: Math.max(...keys.keys()) }
   } catch (error) {
@@ -117,7 +121,7 @@ function decodeKeyFile(path: string, text: string): RootKeys {
 }
 
 async function writeDurably(path: string, root: RootKeys, flags = 'wx'): Promise<void> {
-  const keys = [...root.keys].map(([version, key]) => ({ version, key: key.toString('base64') }))
+  const keys = [...root.keys].map(([version, key]) => ({ version, key: key.export().toString('base64') }))
   const file = await open(path, flags, PRIVATE_MODE)
   try {
     await file.writeFile(`${JSON.stringify({ format: FORMAT, id: root.id, keys }, null, 2)}\n`)

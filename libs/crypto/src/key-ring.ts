@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { createSecretKey, generateKeySync, type KeyObject } from 'node:crypto'
 import { KEY_BYTES } from './aes-gcm.js'
 import type { Kms, KmsContext } from './kms.js'
 import { type KeyBinding, unwrapKey, wrapKey, wrappedKekVersion } from './wrapped-key.js'
@@ -52,7 +52,7 @@ export class KeyRing {
   /** Makes a KEK. Its row must be committed before anything wrapped under it. */
   async newKek(tenantId: string, kekVersion: number): Promise<WrappedKek> {
     const kms = await this.#options.kmsFor(tenantId)
-    const kek = randomBytes(KEY_BYTES)
+    const kek = newKey().export()
     const wrapped = await kms.wrap(kekContext(tenantId, kekVersion), kek)
     kek.fill(0)
     return { tenantId, kekVersion, wrapped }
@@ -63,28 +63,28 @@ export class KeyRing {
     tenantId: string,
     keyId: string,
     keyVersion = 1,
-  ): Promise<{ key: Buffer; row: WrappedContentKey }> {
+  ): Promise<{ key: KeyObject; row: WrappedContentKey }> {
     const generation = this.#generation
     const held = await this.#kek(tenantId, 'current')
-    const key = randomBytes(KEY_BYTES)
+    const key = newKey()
     const binding = { tenantId, keyId, keyVersion }
     this.#keepContentKey(binding, { key, expiresAtMs: held.expiresAtMs }, generation)
     return { key, row: { ...binding, wrapped: wrapKey({ ...binding, ...held }, key) } }
   }
 
-  /** The key in a row. Callers read the row first, and so never open with an erased key. Do not change the bytes. */
-  async unwrapContentKey(row: WrappedContentKey): Promise<Buffer> {
+  /** The key in a row. Callers read the row first, and so never open with an erased key. */
+  async unwrapContentKey(row: WrappedContentKey): Promise<KeyObject> {
     const cached = this.cachedContentKey(row)
     if (cached !== undefined) return cached
     const generation = this.#generation
     const held = await this.#kek(row.tenantId, wrappedKekVersion(row, row.wrapped))
-    const key = unwrapKey({ ...pickBinding(row), ...held }, row.wrapped)
+    const key = concealed(unwrapKey({ ...pickBinding(row), ...held }, row.wrapped))
     this.#keepContentKey(row, { key, expiresAtMs: held.expiresAtMs }, generation)
     return key
   }
 
   /** A content key already unwrapped, without I/O: for use under a lock [SY-16]. */
-  cachedContentKey(binding: KeyBinding): Buffer | undefined {
+  cachedContentKey(binding: KeyBinding): KeyObject | undefined {
     const name = contentKeyName(binding)
     const held = this.#contentKeys.get(name)
     if (held === undefined) return undefined
@@ -145,14 +145,12 @@ export class KeyRing {
     const askedAtMs = this.#options.now()
     const row = await this.#options.loadKek(tenantId, kekVersion)
     const kms = await this.#options.kmsFor(tenantId)
-    const plain = await kms.unwrap(kekContext(tenantId, row.kekVersion), row.wrapped)
+    const kek = await kms.unwrap(kekContext(tenantId, row.kekVersion), row.wrapped)
     const held: HeldKek = {
-      // A KeyObject keeps the bytes out of the garbage-collected heap.
-      kek: createSecretKey(plain),
+      kek: concealed(kek),
       kekVersion: row.kekVersion,
       expiresAtMs: askedAtMs + KEK_LEASE_MS,
     }
-    plain.fill(0)
     if (generation === this.#generation) {
       this.#keks.set(kekName(tenantId, kekVersion), held)
       this.#keks.set(kekName(tenantId, row.kekVersion), held)
@@ -191,8 +189,19 @@ interface HeldKek {
 }
 
 interface HeldContentKey {
-  readonly key: Buffer
+  readonly key: KeyObject
   readonly expiresAtMs: number
+}
+
+function newKey(): KeyObject {
+  return generateKeySync('aes', { length: KEY_BYTES * 8 })
+}
+
+/** The key as a KeyObject, which keeps its bytes out of the garbage-collected heap; the given copy is wiped. */
+function concealed(plain: Buffer): KeyObject {
+  const key = createSecretKey(plain)
+  plain.fill(0)
+  return key
 }
 
 function kekContext(tenantId: string, kekVersion: number): KmsContext {

@@ -25,6 +25,7 @@ import {
   type ObjectKind,
   readObjectHeader,
 } from './object-header.js'
+import type { SecretKey } from './secret-key.js'
 import { uuidToBytes } from './uuid-bytes.js'
 
 /** Bytes of a sealed object that every reader of a range needs: header, salt and commitment. */
@@ -41,8 +42,7 @@ export interface ObjectBinding {
 
 /** A content key to open with. */
 export interface OpeningKey {
-  /** 32 bytes. */
-  readonly key: Uint8Array
+  readonly key: SecretKey
 }
 
 /** A content key to seal with. */

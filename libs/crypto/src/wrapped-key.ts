@@ -8,9 +8,10 @@
 //
 // AES-256-GCM with AAD "agentfs/key/v1\0" | tenant id[16] | key id[16] | key_version u32 | kek_version u32.
 // Nonces are random: a KEK must be rotated before it has wrapped 2^32 keys (NIST SP 800-38D).
-import { type KeyObject, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { AgentfsError } from '@agentfs/contracts'
-import { GCM_NONCE_BYTES, gcmOpen, gcmSeal, KEY_BYTES } from './aes-gcm.js'
+import { GCM_NONCE_BYTES, gcmOpen, gcmSeal } from './aes-gcm.js'
+import { type SecretKey, secretKeyObject } from './secret-key.js'
 import { uuidToBytes } from './uuid-bytes.js'
 
 /** Bytes of a wrapped key. */
@@ -25,21 +26,24 @@ export interface KeyBinding {
 
 /** A tenant's key-encryption key. */
 export interface Kek {
-  readonly kek: Uint8Array | KeyObject
+  readonly kek: SecretKey
   readonly kekVersion: number
 }
 
 /** Wraps a 32-byte key; `iv` is for fixtures only, it must never repeat under one KEK. */
 export function wrapKey(
   target: KeyBinding & Kek,
-  key: Uint8Array,
+  key: SecretKey,
   iv: Uint8Array = randomBytes(GCM_NONCE_BYTES),
 ): Buffer {
-  if (key.length !== KEY_BYTES) throw new RangeError(`a key has ${KEY_BYTES} bytes, not ${key.length}`)
+  const plain = secretKeyObject(key).export()
   const prefix = Buffer.alloc(IV_OFFSET)
   prefix.writeUInt8(WRAPPED_KEY_VERSION, 0)
   prefix.writeUInt32BE(target.kekVersion, 1)
-  return Buffer.concat([prefix, iv, gcmSeal(target.kek, iv, keyContext(target, target.kekVersion), key)])
+  const context = keyContext(target, target.kekVersion)
+  const sealed = gcmSeal(secretKeyObject(target.kek), iv, context, plain)
+  plain.fill(0)
+  return Buffer.concat([prefix, iv, sealed])
 }
 
 /** The key inside; `object_corrupt`, naming the key, when it was wrapped for another place or KEK, or changed. */
@@ -49,7 +53,7 @@ export function unwrapKey(source: KeyBinding & Kek, wrapped: Uint8Array): Buffer
     throw corruptKey(source, kekVersion === undefined ? 'format' : 'kek_version')
   const iv = wrapped.subarray(IV_OFFSET, CIPHERTEXT_OFFSET)
   const context = keyContext(source, source.kekVersion)
-  const key = gcmOpen(source.kek, iv, context, wrapped.subarray(CIPHERTEXT_OFFSET))
+  const key = gcmOpen(secretKeyObject(source.kek), iv, context, wrapped.subarray(CIPHERTEXT_OFFSET))
   if (key === undefined) throw corruptKey(source, 'tag')
   return key
 }
