@@ -25,8 +25,18 @@ export function planContent(tree: TreeReader, operation: ContentOperation): Cont
   if (node === undefined) throw new Refusal('not_found', 'the file does not exist')
   if (node.kind === 'directory') throw new Refusal('is_directory', 'a directory has no content')
   if (node.kind === 'symlink') throw new Refusal('invalid_request', 'a symlink has no content')
+  if (operation.op === 'replace') assertReplaceSource(tree, operation)
   if (operation.op === 'append') return { kind: 'append', node: id, head: node.version }
   return { kind: operation.base === node.version ? 'edit' : 'keep-both', node: id, head: node.version }
+}
+
+/** Only a file with one name can be saved by rename: a directory would take what is in it along [SY-11]. */
+function assertReplaceSource(tree: TreeReader, operation: OperationOf<'replace'>): void {
+  const source = tree.node(tree.resolve(operation.source))
+  if (source === undefined) return
+  if (source.kind !== 'file') throw new Refusal('invalid_request', 'only a file can replace a file')
+  if (source.links > 1)
+    throw new Refusal('invalid_request', 'a file with several names cannot replace another')
 }
 
 /** What was built for a plan. */
