@@ -1,1 +1,6 @@
-export {}
+export * from './canonical-json.js'
+export * from './merkle-hash.js'
+export * from './merkle-log.js'
+export * from './merkle-proof.js'
+export * from './receipt.js'
+export * from './record-leaf.js'
