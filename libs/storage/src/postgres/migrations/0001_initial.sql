@@ -296,9 +296,8 @@ create table parts (
   key_id uuid not null,
   size integer not null,
   content_mac bytea not null,
-  references_count integer not null default 0,  -- versions that hold it; 0: uploaded and not yet named by a push
   epoch integer not null,
-  seq bigint,                               -- the commit that first named it
+  seq bigint,                               -- the commit that first named it; null: uploaded and not yet named
   created_at timestamptz not null,
   sealed bytea,
   sealed_length integer not null,
@@ -318,7 +317,7 @@ create table stores (
   store_id uuid not null,
   last_number bigint not null,
   last_digest bytea not null,
-  answer jsonb not null,
+  answer_sealed bytea not null,             -- under the agent's stream key, bound to the store's id
   updated_at timestamptz not null,
   primary key (tenant_id, agent_id, store_id),
   foreign key (tenant_id, agent_id) references agents (tenant_id, agent_id)

@@ -1,0 +1,35 @@
+import { AgentfsError } from '@agentfs/contracts'
+
+/** Seconds after which a database that does not answer is worth asking again. */
+export const RETRY_AFTER_SECONDS = 2
+
+// Classes of SQLSTATE that pass by themselves: connection, resources, operator intervention, serialization, lock time-out.
+const PASSING_STATE = /^(08|53|57|40)|^55P03$/
+const PASSING_CODE =
+  /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/
+
+/** The SQLSTATE or socket code of an error, '' where it has none. */
+export function databaseErrorCode(error: unknown): string {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return ''
+  return typeof error.code === 'string' ? error.code : ''
+}
+
+/** True where a unique index refused a row. */
+export function isUniqueViolation(error: unknown): boolean {
+  return databaseErrorCode(error) === '23505'
+}
+
+/** What a failed query is to domain code: an outage becomes `unavailable`, everything else stays what it is. */
+export function asDomainError(error: unknown): unknown {
+  if (error instanceof AgentfsError) return error
+  const code = databaseErrorCode(error)
+  if (!PASSING_STATE.test(code) && !PASSING_CODE.test(code)) return error
+  const detail = 'the database does not answer; try again'
+  return new AgentfsError('unavailable', { detail, retryAfterSeconds: RETRY_AFTER_SECONDS }, { cause: error })
+}
+
+/** The connection ended under a transaction, of which nothing is known to be committed. */
+export function connectionLost(): AgentfsError {
+  const detail = 'the connection to the database was lost; try again'
+  return new AgentfsError('unavailable', { detail, retryAfterSeconds: RETRY_AFTER_SECONDS })
+}

@@ -1,0 +1,115 @@
+import type { TenantScope } from '@agentfs/access'
+import { isUuid } from '@agentfs/contracts'
+import { ConnectionPool, type Lease } from './connection-pool.js'
+import { asDomainError, connectionLost, databaseErrorCode } from './database-errors.js'
+import { TenantTransaction, Transaction } from './transaction.js'
+
+/** Where the database is, once per role. */
+export interface DatabaseOptions {
+  /** As agentfs_app, which row-level security binds. */
+  readonly url: string
+  /** As agentfs_heads, which reads heads and due work over all tenants and nothing else. */
+  readonly headsUrl: string
+  /** Connections of the app role; 16 unless told. */
+  readonly poolSize?: number
+  /** Connections of the heads role; 2 unless told. */
+  readonly headsPoolSize?: number
+  readonly onStatement?: (text: string) => void
+}
+
+/**
+ * The service's database. Every method throws `unavailable`, with `retryAfterSeconds`, where Postgres does not answer; a
+ * transaction whose COMMIT went unanswered may have committed all the same.
+ */
+export class Database {
+  readonly #app: ConnectionPool
+  readonly #heads: ConnectionPool
+
+  constructor(options: DatabaseOptions) {
+    const shared = options.onStatement === undefined ? {} : { onStatement: options.onStatement }
+    this.#app = new ConnectionPool({
+      url: options.url,
+      size: options.poolSize ?? 16,
+      applicationName: 'agentfs',
+      ...shared,
+    })
+    this.#heads = new ConnectionPool({
+      url: options.headsUrl,
+      size: options.headsPoolSize ?? 2,
+      applicationName: 'agentfs-heads',
+      ...shared,
+    })
+  }
+
+  /**
+   * Runs `work` in one transaction of one tenant and commits. Whatever it throws rolls back. `work` need not await its
+   * last queries: COMMIT is sent behind them, and this returns when it is answered.
+   */
+  async withTenant<T>(scope: TenantScope, work: (tx: TenantTransaction) => Promise<T>): Promise<T> {
+    const { tenantId } = scope
+    // SET LOCAL takes no parameters, and set_config does not reach the workers of a distributed Postgres.
+    if (!isUuid(tenantId)) throw new TypeError('not a tenant id')
+    return this.#transaction(
+      this.#app,
+      (lease) => new TenantTransaction(lease, scope),
+      `begin; set local app.tenant = '${tenantId}'`,
+      work,
+    )
+  }
+
+  /** Runs `work` in a transaction without a tenant: only tables outside the tenants show rows. */
+  async withoutTenant<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.#transaction(this.#app, (lease) => new Transaction(lease), 'begin', work)
+  }
+
+  /** Runs `work` as the role that may read heads and due work across tenants, read only. */
+  async acrossTenantsHeads<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.#transaction(this.#heads, (lease) => new Transaction(lease), 'begin read only', work)
+  }
+
+  /** Ends all connections. */
+  async close(): Promise<void> {
+    await Promise.all([this.#app.close(), this.#heads.close()])
+  }
+
+  async #transaction<T, Tx extends Transaction>(
+    pool: ConnectionPool,
+    open: (lease: Lease) => Tx,
+    begin: string,
+    work: (tx: Tx) => Promise<T>,
+  ): Promise<T> {
+    const lease = await pool.acquire()
+    try {
+      const tx = open(lease)
+      // Not awaited: it travels with the first queries.
+      void tx.send(begin).catch(() => undefined)
+      let result: T
+      try {
+        result = await work(tx)
+      } catch (error) {
+        await rollBack(tx)
+        // Queries behind a failed one only say that the transaction is aborted; the first says why.
+        throw databaseErrorCode(error) === ABORTED ? (tx.failure?.error ?? error) : error
+      }
+      const committed = await tx.send('commit')
+      if (tx.failure !== undefined) throw tx.failure.error
+      // A failed transaction answers COMMIT with ROLLBACK, without an error.
+      if (committed.command !== 'COMMIT') throw connectionLost()
+      return result
+    } catch (error) {
+      throw asDomainError(error)
+    } finally {
+      lease.release()
+    }
+  }
+}
+
+const ABORTED = '25P02'
+
+async function rollBack(tx: Transaction): Promise<void> {
+  try {
+    await tx.send('rollback')
+  } catch {
+    // The connection is gone, and the transaction with it.
+  }
+}

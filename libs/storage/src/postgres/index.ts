@@ -1,0 +1,7 @@
+export { arrayLiteral } from './array-literal.js'
+export * from './assert-safe.js'
+export * from './database.js'
+export { databaseErrorCode, isUniqueViolation } from './database-errors.js'
+export * from './migrate.js'
+export * from './roles.js'
+export * from './transaction.js'

@@ -1,0 +1,79 @@
+import type { TenantScope } from '@agentfs/access'
+import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy'
+import type postgres from 'postgres'
+import type { Lease } from './connection-pool.js'
+
+/** A value of a query. */
+export type QueryValue =
+  postgres.ParameterOrFragment<never> | Uint8Array | string | number | boolean | Date | null
+
+/** Rows to come. */
+export type PendingRows<Row extends object> = Promise<Row[] & { readonly count: number }>
+
+/**
+ * An open transaction. Queries are sent at once, in order, without waiting for one another: await only what the next
+ * step needs. The first failure fails the transaction, whether its query was awaited or not.
+ */
+export class Transaction {
+  readonly #lease: Lease
+  #failure: { error: unknown } | undefined
+  #drizzle: PgRemoteDatabase | undefined
+
+  /** Made by `Database`. */
+  constructor(lease: Lease) {
+    this.#lease = lease
+  }
+
+  /** Sends a query; columns come back in camelCase. */
+  query<Row extends object = Record<string, unknown>>(
+    text: TemplateStringsArray,
+    ...values: QueryValue[]
+  ): PendingRows<Row> {
+    this.#lease.assertAlive()
+    // The driver's row type is wider than a promise of rows, and generic over types of its own.
+    const pending = this.#lease.sql<Row[]>(text, ...(values as postgres.ParameterOrFragment<never>[]))
+    return this.#sent(pending.execute()) as PendingRows<Row>
+  }
+
+  /** Typed queries on the tables of `schema/`, for all that is not hot. */
+  get db(): PgRemoteDatabase {
+    this.#drizzle ??= drizzle(async (text, values: postgres.ParameterOrJSON<never>[], method) => {
+      this.#lease.assertAlive()
+      const pending = this.#lease.sql.unsafe(text, values, { prepare: true })
+      const rows = await this.#sent(method === 'all' ? pending.values().execute() : pending.execute())
+      return { rows: [...rows] }
+    })
+    return this.#drizzle
+  }
+
+  /** Sends statements without values or rows, several in one text. For `Database` and the migrator. */
+  send(text: string): Promise<{ readonly command: string }> {
+    this.#lease.assertAlive()
+    return this.#sent(this.#lease.sql.unsafe(text).simple().execute())
+  }
+
+  /** The first failure of any query sent so far and answered. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure
+  }
+
+  #sent<T>(pending: Promise<T>): Promise<T> {
+    pending.catch((error: unknown) => {
+      this.#failure ??= { error }
+    })
+    return pending
+  }
+}
+
+/** A transaction for one tenant: row-level security shows it that tenant's rows only. */
+export class TenantTransaction extends Transaction {
+  readonly scope: TenantScope
+  readonly tenantId: string
+
+  /** Made by `Database.withTenant`. */
+  constructor(lease: Lease, scope: TenantScope) {
+    super(lease)
+    this.scope = scope
+    this.tenantId = scope.tenantId
+  }
+}
