@@ -1,1 +1,11 @@
-export {}
+export * from './api/accounts-api.js'
+export * from './api/agents-api.js'
+export * from './api/audit-api.js'
+export * from './api/files-api.js'
+export * from './api/idempotency-api.js'
+export * from './api/sync-api.js'
+export * from './caller.js'
+export * from './create-engine.js'
+export type { Engine } from './engine.js'
+export * from './followers/pack-hint.js'
+export * from './ports.js'

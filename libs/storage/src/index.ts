@@ -1,1 +1,2 @@
+export * from './objects/index.js'
 export * from './postgres/index.js'
