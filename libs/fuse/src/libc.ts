@@ -18,11 +18,15 @@ function bind<Arguments extends unknown[]>(prototype: string): Libc<Arguments> {
 export const lastErrno = (): number => koffi.errno()
 
 /** `fds`: pairs of words per descriptor, the second one `events` (low 16 bits) and `revents` (high 16). */
-export const poll = bind<[Int32Array, number, number]>('int poll(void *fds, unsigned long count, int timeoutMs)')
+export const poll = bind<[Int32Array, number, number]>(
+  'int poll(void *fds, unsigned long count, int timeoutMs)',
+)
 
 export const read = bind<[number, Uint8Array, number]>('long read(int fd, void *buffer, size_t size)')
 
 export const write = bind<[number, Uint8Array, number]>('long write(int fd, const void *buffer, size_t size)')
+
+export const schedYield = bind<[]>('int sched_yield()')
 
 export const eventfd = bind<[number, number]>('int eventfd(unsigned int initial, int flags)')
 

@@ -1,0 +1,201 @@
+import { decodeInit, decodeInterrupt } from './decode-control.js'
+import { decodeBatchForget, decodeForget } from './decode-node.js'
+import { operationTable, type Operation } from './dispatch.js'
+import { ERRNO, errnoName } from './errno.js'
+import { hasInitFlag } from './flags.js'
+import type { FuseHandlers } from './handlers.js'
+import { DEFAULT_INIT_FLAGS, INIT_OUT_BYTES, negotiate, putInit, type FuseSessionLimits } from './init.js'
+import { getStatusFlags, lastErrno, poll, read, schedYield, setStatusFlags } from './libc.js'
+import { silentLogger, type FuseLogger } from './logger.js'
+import { OPCODE, opcodeName } from './opcodes.js'
+import { Reply } from './reply.js'
+import { ReplyChannel } from './reply-channel.js'
+import { MalformedRequestError, RequestReader } from './request-reader.js'
+import { WakeReceiver, type WakeHandle } from './wake.js'
+
+const O_NONBLOCK = 0o4000
+const POLLIN = 1
+
+/** Room for the headers in front of the largest WRITE; the kernel refuses to talk to a smaller buffer. */
+const REQUEST_HEAD_BYTES = 4096
+
+export interface FuseSessionOptions extends Partial<FuseSessionLimits> {
+  /** A mounted `/dev/fuse` descriptor. The session never closes it. */
+  fd: number
+  handlers: FuseHandlers
+  logger?: FuseLogger
+  /** With `onWake`: how other threads reach the session. */
+  wake?: WakeHandle
+  /** Called on the session's thread after a wake-up; drain your ports here with `receiveMessageOnPort`. */
+  onWake?: () => void
+  /**
+   * How long to keep looking for the next request before sleeping, in microseconds, always yielding the
+   * processor to whoever wants it. Waking a sleeping thread on another processor costs far more than this.
+   */
+  spinUs?: number
+}
+
+/** Why `run` returned: the filesystem is gone, the connection was aborted, or `stop` was called. */
+export type FuseSessionEnd = 'unmounted' | 'aborted' | 'stopped'
+
+/** Serves one mount from the thread that calls `run`, which then does nothing else. */
+export class FuseSession {
+  readonly #fd: number
+  readonly #handlers: FuseHandlers
+  readonly #logger: FuseLogger
+  readonly #limits: FuseSessionLimits
+  readonly #wake: WakeReceiver | undefined
+  readonly #onWake: () => void
+  readonly #spinMs: number
+  readonly #reader: RequestReader
+  readonly #channel: ReplyChannel
+  readonly #polled: Int32Array
+  #operations: (Operation | undefined)[] = []
+  #stopped = false
+
+  constructor(options: FuseSessionOptions) {
+    this.#fd = options.fd
+    this.#handlers = options.handlers
+    this.#logger = options.logger ?? silentLogger
+    this.#limits = {
+      writeBytesMax: options.writeBytesMax ?? 1024 * 1024,
+      readaheadBytesMax: options.readaheadBytesMax ?? 1024 * 1024,
+      backgroundMax: options.backgroundMax ?? 64,
+      flags: options.flags ?? DEFAULT_INIT_FLAGS,
+    }
+    this.#wake = options.wake === undefined ? undefined : new WakeReceiver(options.wake)
+    this.#onWake = options.onWake ?? (() => {})
+    this.#spinMs = (options.spinUs ?? 50) / 1000
+    this.#reader = new RequestReader(
+      Buffer.from(new ArrayBuffer(this.#limits.writeBytesMax + REQUEST_HEAD_BYTES)),
+    )
+    this.#channel = new ReplyChannel(
+      options.fd,
+      this.#limits.writeBytesMax + REQUEST_HEAD_BYTES,
+      this.#logger,
+    )
+    this.#polled = Int32Array.of(options.fd, POLLIN, this.#wake?.fd ?? -1, POLLIN)
+    // A request may be withdrawn between poll and read; a blocking read would then sleep through wake-ups.
+    setStatusFlags(options.fd, getStatusFlags(options.fd) | O_NONBLOCK)
+  }
+
+  /** Requests whose replies were kept and not used yet. */
+  get outstanding(): number {
+    return this.#channel.outstanding
+  }
+
+  /** Makes `run` return once the handler, reply or `onWake` it is called from is done. */
+  stop(): void {
+    this.#stopped = true
+  }
+
+  /** Serves until the filesystem is unmounted. Blocks the thread: no timers, promises or events run. */
+  run(): FuseSessionEnd {
+    const { bytes } = this.#reader
+    while (!this.#stopped) {
+      if (this.#wake?.woken === true) this.#woken()
+      const size = read(this.#fd, bytes, bytes.length)
+      if (size >= 0) {
+        this.#serve(size)
+        continue
+      }
+      switch (lastErrno()) {
+        case ERRNO.EAGAIN:
+          this.#idle()
+          break
+        case ERRNO.EINTR:
+        case ERRNO.ENOENT: // The request was withdrawn while it was being read.
+          break
+        case ERRNO.ENODEV:
+          return 'unmounted'
+        case ERRNO.ECONNABORTED:
+          return 'aborted'
+        default:
+          throw new Error(`reading /dev/fuse: ${errnoName(lastErrno())}`)
+      }
+    }
+    return 'stopped'
+  }
+
+  /** Waits for a request or a wake-up: first actively, then asleep. */
+  #idle(): void {
+    const polled = this.#polled
+    if (this.#spinMs > 0) {
+      const until = performance.now() + this.#spinMs
+      do {
+        schedYield()
+        if (poll(polled, 1, 0) !== 0 || this.#wake?.woken === true) return
+      } while (performance.now() < until)
+    }
+    poll(polled, 2, -1)
+    // Seen here too, because a waker that raced with `clear` leaves the counter up without the flag.
+    if ((polled[3] as number) >>> 16 !== 0) this.#woken()
+  }
+
+  #woken(): void {
+    this.#wake?.clear()
+    try {
+      this.#onWake()
+    } catch (error) {
+      this.#logger.error({ err: error }, 'waking failed')
+    }
+  }
+
+  #serve(size: number): void {
+    const reader = this.#reader
+    let reply: Reply | undefined
+    try {
+      reader.begin(size)
+      const { opcode } = reader
+      if (opcode === OPCODE.FORGET || opcode === OPCODE.BATCH_FORGET || opcode === OPCODE.INTERRUPT) {
+        this.#serveSilent(opcode)
+        return
+      }
+      reply = new Reply(this.#channel, reader)
+      if (opcode === OPCODE.INIT || opcode === OPCODE.DESTROY) {
+        this.#serveControl(opcode, reply)
+        return
+      }
+      const operation = this.#operations[opcode]
+      if (operation === undefined || !operation(this.#handlers, reader, reply)) reply.error('ENOSYS')
+      else if (!reply.answered) this.#channel.keep(reply)
+    } catch (error) {
+      const operation = opcodeName(reader.opcode)
+      if (error instanceof MalformedRequestError)
+        this.#logger.error({ err: error, operation }, 'malformed request')
+      else this.#logger.error({ err: error, operation }, 'a handler failed')
+      reply?.error('EIO')
+    }
+  }
+
+  /** Requests without an answer. */
+  #serveSilent(opcode: number): void {
+    if (opcode === OPCODE.INTERRUPT) {
+      this.#channel.interrupt(decodeInterrupt(this.#reader))
+    } else if (this.#handlers.forget === undefined) {
+      return
+    } else if (opcode === OPCODE.FORGET) {
+      this.#handlers.forget(decodeForget(this.#reader))
+    } else {
+      for (const request of decodeBatchForget(this.#reader)) this.#handlers.forget(request)
+    }
+  }
+
+  #serveControl(opcode: number, reply: Reply): void {
+    if (opcode === OPCODE.DESTROY) {
+      this.#handlers.destroy?.()
+      reply.ok()
+      return
+    }
+    const connection = negotiate(decodeInit(this.#reader), this.#limits)
+    if (connection === undefined) {
+      this.#logger.error({}, 'the kernel speaks a FUSE protocol older than 7.31')
+      reply.error('EPROTO')
+      return
+    }
+    this.#operations = operationTable(hasInitFlag(connection, 'SETXATTR_EXT'))
+    this.#handlers.init?.(connection)
+    putInit(this.#channel.out, connection, this.#limits)
+    reply.encoded(INIT_OUT_BYTES)
+  }
+}
