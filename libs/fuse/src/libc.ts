@@ -14,6 +14,25 @@ function bind<Arguments extends unknown[]>(prototype: string): Libc<Arguments> {
   return libc.func(prototype)
 }
 
+/**
+ * Runs a call that may wait on a filesystem away from this thread, and answers its error number, 0 for
+ * success. Errno of the other thread is out of reach, so a call that failed is made again here: by then it
+ * fails at once, or succeeds.
+ */
+export async function callFilesystem<Arguments extends unknown[]>(
+  call: Libc<Arguments>,
+  ...args: Arguments
+): Promise<number> {
+  const result = await new Promise<number>((resolve, reject) => {
+    call.async(...args, (error, value) => (error instanceof Error ? reject(error) : resolve(value)))
+  })
+  if (result === 0) return 0
+  return call(...args) === 0 ? 0 : lastErrno()
+}
+
+/** Where a buffer's bytes are, for structures that hold pointers; good as long as the buffer is referenced. */
+export const addressOf = (buffer: Uint8Array): bigint => koffi.address(buffer)
+
 /** The error number of the last failed call on this thread. */
 export const lastErrno = (): number => koffi.errno()
 
@@ -47,3 +66,11 @@ export const mount = bind<[string, string, string, number, string]>(
 )
 
 export const umount2 = bind<[string, number]>('int umount2(const char *target, int flags)')
+
+export const socketpair = bind<[number, number, number, Int32Array]>(
+  'int socketpair(int domain, int type, int protocol, void *pair)',
+)
+
+export const recvmsg = bind<[number, Uint8Array, number]>(
+  'long recvmsg(int socket, void *message, int flags)',
+)

@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process'
+import { realpath } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { listMounts, type MountEntry } from './mountinfo.js'
+
+/**
+ * `none`: not a mountpoint. `live`: its daemon answers. `dead`: the daemon is gone (`ENOTCONN`).
+ * `hung`: mounted, and no answer within the time given.
+ */
+export type MountState =
+  | { kind: 'none' }
+  | { kind: 'live'; mount: MountEntry }
+  | { kind: 'dead'; mount: MountEntry }
+  | { kind: 'hung'; mount: MountEntry }
+
+/** What is mounted exactly on `dir`, and whether it is alive. Never waits longer than `timeoutMs`. */
+export async function mountState(dir: string, timeoutMs = 2000): Promise<MountState> {
+  const mountPoint = await resolveMountPoint(dir)
+  const mount = (await listMounts()).findLast((entry) => entry.mountPoint === mountPoint)
+  if (mount === undefined) return { kind: 'none' }
+  return { kind: await probe(mountPoint, timeoutMs), mount }
+}
+
+/** The path as mountinfo has it, without touching `dir` itself: a dead mount answers nothing but errors. */
+export async function resolveMountPoint(dir: string): Promise<string> {
+  const absolute = resolve(dir)
+  if (absolute === '/') return absolute
+  const parent = await realpath(dirname(absolute)).catch(() => dirname(absolute))
+  return join(parent, basename(absolute))
+}
+
+const PROBE = `require('node:fs').stat(process.argv[1],e=>process.exit(e?.code==='ENOTCONN'?3:0))`
+
+/**
+ * Asks from a child process, which can be killed while it waits for a filesystem: a thread of this process
+ * that waits would take a place in the pool for ever.
+ */
+function probe(mountPoint: string, timeoutMs: number): Promise<'live' | 'dead' | 'hung'> {
+  return new Promise((done, reject) => {
+    const child = spawn(process.execPath, ['-e', PROBE, mountPoint], {
+      cwd: '/',
+      stdio: 'ignore',
+      env: {},
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    })
+    child.on('error', reject)
+    child.on('exit', (status) => done(status === null ? 'hung' : status === 3 ? 'dead' : 'live'))
+  })
+}
