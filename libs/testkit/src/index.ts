@@ -1,4 +1,5 @@
 export { type TestkitConfig, testkitConfig } from './config.js'
+export { type Fault, FaultProxy, type ProxiedRequest, startFaultProxy } from './fault-proxy.js'
 export { freePort } from './free-port.js'
 export {
   type PostgresOptions,

@@ -8,3 +8,7 @@ export type {
   ObjectStore,
   ObjectStoreDescription,
 } from './object-store.js'
+export { openObjectStore, s3LocationOf } from './open-object-store.js'
+export { proveObjectStore } from './prove-object-store.js'
+export { DEFAULT_PATIENCE, type S3Credentials, type S3Location, type S3Patience } from './s3-location.js'
+export { S3ObjectStore } from './s3-object-store.js'

@@ -1,0 +1,162 @@
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** A request as it came to the proxy. */
+export interface ProxiedRequest {
+  readonly method: string
+  /** Path and query. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+}
+
+/**
+ * What is done with one request.
+ * - `pass`: forwarded, after `latencyMs`.
+ * - `answer`: answered by the proxy; the target never sees it.
+ * - `hang`: taken, and never answered.
+ * - `reset`: the connection is reset; the target never sees the request.
+ * - `loseAnswer`: forwarded whole, and when the target has answered the connection is reset.
+ * - `cutAnswer`: forwarded, and the connection is reset after some bytes of the answer's body.
+ */
+export type Fault =
+  | { readonly kind: 'pass'; readonly latencyMs?: number }
+  | {
+      readonly kind: 'answer'
+      readonly status: number
+      readonly headers?: Readonly<Record<string, string>>
+      readonly body?: string
+    }
+  | { readonly kind: 'hang' }
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'loseAnswer' }
+  | { readonly kind: 'cutAnswer'; readonly afterBytes: number }
+
+const PASS: Fault = { kind: 'pass' }
+
+/** A proxy before the HTTP service at `target` (`http://127.0.0.1:port`): it counts, delays and breaks requests. */
+export async function startFaultProxy(target: string): Promise<FaultProxy> {
+  const proxy = new FaultProxy(new URL(target))
+  await proxy.listen()
+  return proxy
+}
+
+/** Use `startFaultProxy`. Headers pass unchanged, the Host too, so that signatures over them stay valid. */
+export class FaultProxy {
+  /** Decides about each request; everything passes unless told. */
+  rule: (request: ProxiedRequest) => Fault = () => PASS
+  /** Every request seen so far, in order; set its length to 0 to count anew. */
+  readonly requests: ProxiedRequest[] = []
+  readonly #target: URL
+  readonly #agent = new Agent({ keepAlive: true })
+  readonly #server = createServer((incoming, answer) => void this.#handle(incoming, answer))
+  #port = 0
+
+  constructor(target: URL) {
+    this.#target = target
+  }
+
+  /** Where clients go instead of the target. */
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`
+  }
+
+  /** Starts to listen; `startFaultProxy` has done it. */
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#server.listen(this.#port, '127.0.0.1', resolve)
+    })
+    const address = this.#server.address()
+    if (address !== null && typeof address === 'object') this.#port = address.port
+  }
+
+  /** How many requests of a method came. */
+  count(method: string): number {
+    return this.requests.filter((one) => one.method === method).length
+  }
+
+  /** Refuses connections, those that are open too; `listen()` takes them again on the same port. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve())
+    })
+    this.#server.closeAllConnections()
+    await closed
+    this.#agent.destroy()
+  }
+
+  async #handle(incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
+    const seen = { method: incoming.method ?? 'GET', path: incoming.url ?? '/', headers: incoming.headers }
+    this.requests.push(seen)
+    const fault = this.rule(seen)
+    incoming.once('error', () => undefined)
+    answer.once('error', () => undefined)
+    switch (fault.kind) {
+      case 'hang':
+        incoming.resume()
+        return
+      case 'reset':
+        incoming.socket.resetAndDestroy()
+        return
+      case 'answer':
+        incoming.resume()
+        answer.writeHead(fault.status, fault.headers).end(fault.body)
+        return
+      case 'pass':
+        if (fault.latencyMs !== undefined) await delay(fault.latencyMs)
+        this.#forward(incoming, (reply) => pass(reply, answer), answer)
+        return
+      case 'loseAnswer':
+        this.#forward(
+          incoming,
+          (reply) => void reply.resume().once('end', () => incoming.socket.resetAndDestroy()),
+          answer,
+        )
+        return
+      case 'cutAnswer':
+        this.#forward(incoming, (reply) => cut(reply, answer, fault.afterBytes), answer)
+    }
+  }
+
+  #forward(incoming: IncomingMessage, take: (reply: IncomingMessage) => void, answer: ServerResponse): void {
+    const { hostname, port } = this.#target
+    const { method, url, rawHeaders } = incoming
+    const outgoing = request(
+      { hostname, port, method, path: url, headers: pairs(rawHeaders), agent: this.#agent },
+      take,
+    )
+    outgoing.once('error', () => answer.socket?.resetAndDestroy())
+    answer.once('close', () => {
+      if (!answer.writableFinished) outgoing.destroy()
+    })
+    incoming.pipe(outgoing)
+  }
+}
+
+function pass(reply: IncomingMessage, answer: ServerResponse): void {
+  answer.writeHead(reply.statusCode ?? 502, pairs(reply.rawHeaders))
+  reply.once('error', () => answer.socket?.resetAndDestroy())
+  reply.pipe(answer)
+}
+
+function cut(reply: IncomingMessage, answer: ServerResponse, afterBytes: number): void {
+  answer.writeHead(reply.statusCode ?? 502, pairs(reply.rawHeaders))
+  let left = afterBytes
+  reply.on('data', (chunk: Buffer) => {
+    if (left <= 0) return
+    const part = chunk.subarray(0, left)
+    left -= part.length
+    answer.write(part, () => {
+      if (left <= 0) answer.socket?.resetAndDestroy()
+    })
+  })
+}
+
+function pairs(rawHeaders: readonly string[]): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {}
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const [name, value] = [rawHeaders[index] ?? '', rawHeaders[index + 1] ?? '']
+    const before = headers[name]
+    headers[name] = before === undefined ? value : [before, value].flat()
+  }
+  return headers
+}
