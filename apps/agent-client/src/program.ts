@@ -6,6 +6,7 @@ import { addAuditCommand } from './commands/audit.js'
 import { addFileCommands } from './commands/files.js'
 import { addHistoryCommands } from './commands/history.js'
 import { addKeyCommands } from './commands/keys.js'
+import { addMountControlCommands } from './commands/mounts.js'
 import { EXIT, exitCodeOf } from './exit-codes.js'
 
 /** The command line, with every command. */
@@ -32,6 +33,7 @@ export function buildProgram(version: string): Command {
   addFileCommands(program)
   addHistoryCommands(program)
   addAuditCommand(program)
+  addMountControlCommands(program)
   return program
 }
 
@@ -55,7 +57,8 @@ function allCommands(command: Command): Command[] {
 function report(error: unknown, json: boolean): void {
   const message = error instanceof Error ? error.message : String(error)
   const code = error instanceof AgentfsError ? error.code : undefined
-  const requestId = error instanceof AgentfsError ? error.details['requestId'] : undefined
+  const given = error instanceof AgentfsError ? error.details['requestId'] : undefined
+  const requestId = typeof given === 'string' ? given : undefined
   if (json) {
     process.stderr.write(`${JSON.stringify({ error: { code: code ?? 'failed', message, requestId } })}\n`)
     return

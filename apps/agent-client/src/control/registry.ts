@@ -1,0 +1,91 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+
+const mountRecord = z.object({
+  pid: z.int(),
+  dir: z.string(),
+  agent: z.string(),
+  url: z.string(),
+  socket: z.string(),
+})
+/** A mount that runs (or ran, if its process was killed) on this machine. */
+export type MountRecord = z.infer<typeof mountRecord>
+
+// sun_path holds 108 bytes with its NUL.
+const SOCKET_PATH_MAX = 107
+
+/** The mounts of this user, one file each, so that other commands find them. */
+export class MountRegistry {
+  readonly #directory: string
+
+  constructor(stateDirectory: string) {
+    this.#directory = join(stateDirectory, 'run')
+  }
+
+  /** Where the control socket of a process is. */
+  socketPath(pid: number): string {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
+    const path = join(this.#directory, `${pid}.sock`)
+    if (Buffer.byteLength(path) <= SOCKET_PATH_MAX) return path
+    const shorter = join(tmpdir(), `agentfs-${userInfo().uid}`)
+    mkdirSync(shorter, { recursive: true, mode: 0o700 })
+    chmodSync(shorter, 0o700)
+    return join(shorter, `${createHash('sha256').update(path).digest('hex').slice(0, 24)}.sock`)
+  }
+
+  /** Writes down a mount; the function given back takes it away again. */
+  add(record: MountRecord): () => void {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
+    const path = join(this.#directory, `${record.pid}.json`)
+    writeFileSync(path, JSON.stringify(record), { mode: 0o600 })
+    return () => {
+      rmSync(path, { force: true })
+      rmSync(record.socket, { force: true })
+    }
+  }
+
+  /** All mounts whose process lives; what a killed one left is cleaned away. */
+  list(): MountRecord[] {
+    let names: string[]
+    try {
+      names = readdirSync(this.#directory).filter((name) => name.endsWith('.json'))
+    } catch {
+      return []
+    }
+    const found: MountRecord[] = []
+    for (const name of names) {
+      const path = join(this.#directory, name)
+      const record = readRecord(path)
+      if (record !== undefined && isAlive(record.pid)) found.push(record)
+      else {
+        rmSync(path, { force: true })
+        if (record !== undefined) rmSync(record.socket, { force: true })
+      }
+    }
+    return found
+  }
+
+  /** The mount on a directory. */
+  find(directory: string): MountRecord | undefined {
+    return this.list().find((it) => it.dir === directory)
+  }
+}
+
+function readRecord(path: string): MountRecord | undefined {
+  try {
+    return mountRecord.parse(JSON.parse(readFileSync(path, 'utf8')))
+  } catch {
+    return undefined
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

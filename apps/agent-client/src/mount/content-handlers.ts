@@ -1,0 +1,159 @@
+import {
+  FOPEN_DIRECT_IO,
+  FOPEN_KEEP_CACHE,
+  FOPEN_NOFLUSH,
+  type EmptyReply,
+  type FuseHandlers,
+  type ReadRequest,
+  type DataReply,
+} from '@agentfs/fuse'
+import { withoutSetId } from './attribute-handlers.js'
+import { nameOf, type MountCore } from './core.js'
+import type { FileHandle } from './handles.js'
+
+const O_ACCMODE = 0o3
+const O_TRUNC = 0o1000
+const O_APPEND = 0o2000
+const O_EXCL = 0o200
+
+/** Operations on open files: create, open, read, write, flush, fsync, release, fallocate. */
+export function contentHandlers(core: MountCore): FuseHandlers {
+  const { store, handles, virtual } = core
+
+  const openFile = (ino: number, flags: number): { fh: number; openFlags: number } => {
+    store.open(ino)
+    const writable = (flags & O_ACCMODE) !== 0
+    const handle: FileHandle = { kind: 'file', ino, append: (flags & O_APPEND) !== 0, writable }
+    // The kernel may keep its pages: every remote change is told to it before it counts as delivered [SY-17].
+    return { fh: handles.add(handle), openFlags: FOPEN_KEEP_CACHE | (writable ? 0 : FOPEN_NOFLUSH) }
+  }
+
+  const read = (request: ReadRequest, reply: DataReply): void => {
+    core.answer(reply, () => {
+      const handle = handles.get(request.fh)
+      if (handle?.kind === 'virtual') {
+        reply.data(handle.bytes.subarray(request.offset, request.offset + request.size))
+        return
+      }
+      const ino = handle?.kind === 'file' ? handle.ino : request.nodeid
+      const outcome = store.read(ino, request.offset, request.size)
+      if (outcome.kind === 'bytes') reply.data(outcome.bytes)
+      else core.parking.parkRead(outcome.blocks, reply, () => read(request, reply))
+    })
+  }
+
+  /** Answers at once, or with `--durability=server` when the service has answered for the file. */
+  const settle = (ino: number, reply: EmptyReply): void => {
+    const through = core.view.waitForService ? store.journaledThrough(ino) : 0
+    if (through === 0) reply.ok()
+    else core.parking.parkClose(through, store.nodeId(ino), reply, () => void reply.ok())
+  }
+
+  return {
+    create(request, reply) {
+      core.change(reply, () => {
+        const name = nameOf(request.name)
+        if (virtual.owns(request.nodeid)) return void reply.error('EACCES')
+        const exclusive = (request.flags & O_EXCL) !== 0
+        const standing = exclusive ? undefined : store.lookup(request.nodeid, name)
+        const attributes =
+          standing ??
+          store.create(request.nodeid, name, {
+            kind: 'file',
+            mode: request.mode & 0o7777,
+            uid: request.uid,
+            gid: request.gid,
+            ...(exclusive ? { exclusive } : {}),
+          })
+        if (standing !== undefined && (request.flags & O_TRUNC) !== 0) store.truncate(standing.ino, 0)
+        const { fh, openFlags } = openFile(attributes.ino, request.flags)
+        reply.created(core.entry(store.attributes(attributes.ino)), fh, openFlags)
+      })
+    },
+
+    open(request, reply) {
+      core.answer(reply, () => {
+        const writable = (request.flags & O_ACCMODE) !== 0
+        if (virtual.owns(request.nodeid)) {
+          const bytes = virtual.content(request.nodeid)
+          if (writable) reply.error('EACCES')
+          else if (bytes === undefined) reply.error('ESTALE')
+          else reply.opened(handles.add({ kind: 'virtual', bytes }), FOPEN_DIRECT_IO | FOPEN_NOFLUSH)
+          return
+        }
+        if (core.view.readOnly && writable) return void reply.error('EROFS')
+        if ((request.flags & O_TRUNC) !== 0 && writable) store.truncate(request.nodeid, 0)
+        const { fh, openFlags } = openFile(request.nodeid, request.flags)
+        reply.opened(fh, openFlags)
+      })
+    },
+
+    read,
+
+    write(request, reply) {
+      core.change(reply, () => {
+        const handle = handles.get(request.fh)
+        if (handle?.kind === 'virtual') return void reply.error('EACCES')
+        const ino = handle?.kind === 'file' ? handle.ino : request.nodeid
+        const append = handle?.kind === 'file' && handle.append && !request.fromPageCache
+        store.write(ino, request.offset, request.data, append ? { append } : {})
+        if (request.killSuidgid) {
+          const { mode } = store.attributes(ino)
+          if (withoutSetId(mode) !== mode) store.setAttributes(ino, { mode: withoutSetId(mode) })
+        }
+        reply.written(request.data.length)
+      })
+    },
+
+    flush(request, reply) {
+      core.answer(reply, () => {
+        const handle = handles.get(request.fh)
+        if (handle?.kind === 'file' && handle.writable) settle(handle.ino, reply)
+        else reply.ok()
+      })
+    },
+
+    fsync(request, reply) {
+      core.answer(reply, () => {
+        const handle = handles.get(request.fh)
+        if (handle?.kind !== 'file') return void reply.ok()
+        store.fsync(handle.ino)
+        settle(handle.ino, reply)
+      })
+    },
+
+    fsyncdir(_request, reply) {
+      core.answer(reply, () => {
+        store.syncToDisk()
+        reply.ok()
+      })
+    },
+
+    syncfs(_request, reply) {
+      core.answer(reply, () => {
+        store.syncToDisk()
+        reply.ok()
+      })
+    },
+
+    release(request, reply) {
+      core.answer(reply, () => {
+        const handle = handles.remove(request.fh)
+        if (handle?.kind === 'file') core.notify(store.release(handle.ino))
+        reply.ok()
+      })
+    },
+
+    fallocate(request, reply) {
+      core.change(reply, () => {
+        const handle = handles.get(request.fh)
+        if (handle?.kind !== 'file') return void reply.error('EBADF')
+        // Growing is all that a journal can promise; holes are made when SQLite or tar ask for them later.
+        if (request.mode !== 0) return void reply.error('EOPNOTSUPP')
+        const end = request.offset + request.length
+        if (store.attributes(handle.ino).size < end) store.truncate(handle.ino, end)
+        reply.ok()
+      })
+    },
+  }
+}

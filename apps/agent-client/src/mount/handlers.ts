@@ -1,0 +1,18 @@
+import type { FuseHandlers } from '@agentfs/fuse'
+import { attributeHandlers } from './attribute-handlers.js'
+import { contentHandlers } from './content-handlers.js'
+import type { MountCore } from './core.js'
+import { directoryHandlers } from './directory-handlers.js'
+import { nameHandlers } from './name-handlers.js'
+import { xattrHandlers } from './xattr-handlers.js'
+
+/** Every operation of a mount. */
+export function mountHandlers(core: MountCore): FuseHandlers {
+  return {
+    ...attributeHandlers(core),
+    ...nameHandlers(core),
+    ...contentHandlers(core),
+    ...directoryHandlers(core),
+    ...xattrHandlers(core),
+  }
+}
