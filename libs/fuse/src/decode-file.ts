@@ -27,6 +27,12 @@ export function decodeOpen(r: RequestReader): requests.OpenRequest {
 /** `flags u32, mode u32, umask u32, open_flags u32, name cstring` */
 export function decodeCreate(r: RequestReader): requests.CreateRequest {
   r.need(16)
+  return { ...decodeTmpfile(r), name: r.entryName(16, r.stringEnd(16)) }
+}
+
+/** The same body; the name is only a placeholder, and may be `/`. */
+export function decodeTmpfile(r: RequestReader): requests.CreateRequest {
+  r.need(16)
   return {
     ...decodePlain(r),
     name: r.copy(16, r.stringEnd(16)),

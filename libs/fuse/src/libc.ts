@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module'
+import type * as Koffi from 'koffi'
 
 // The handful of libc calls that Node lacks. `koffi.load(null)` finds them in the libc the process already
 // runs on, glibc or musl. koffi is CommonJS and loads a native addon: `require` it, once per thread.
-const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
+const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi
 
 const libc = koffi.load(null)
 
@@ -49,17 +50,15 @@ export const schedYield = bind<[]>('int sched_yield()')
 
 export const eventfd = bind<[number, number]>('int eventfd(unsigned int initial, int flags)')
 
-export const setStatusFlags = ((): ((fd: number, flags: number) => number) => {
-  const fcntl = libc.func('int fcntl(int fd, int command, ...)')
-  const F_SETFL = 4
-  return (fd, flags) => fcntl(fd, F_SETFL, 'int', flags)
-})()
+// Variadic in C: the type of the last argument travels with each call.
+const fcntl = bind<[number, number, 'int', number]>('int fcntl(int fd, int command, ...)')
+const F_GETFL = 3
+const F_SETFL = 4
 
-export const getStatusFlags = ((): ((fd: number) => number) => {
-  const fcntl = libc.func('int fcntl(int fd, int command, ...)')
-  const F_GETFL = 3
-  return (fd) => fcntl(fd, F_GETFL, 'int', 0)
-})()
+/** Adds status flags (`O_NONBLOCK`) to a descriptor. */
+export function addStatusFlags(fd: number, flags: number): void {
+  fcntl(fd, F_SETFL, 'int', fcntl(fd, F_GETFL, 'int', 0) | flags)
+}
 
 export const mount = bind<[string, string, string, number, string]>(
   'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',

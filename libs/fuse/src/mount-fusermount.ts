@@ -4,6 +4,9 @@ import { FuseMountError } from './mount-error.js'
 import type { FuseMountOptions } from './mount-options.js'
 import { receiveDescriptor, socketPair } from './descriptor-passing.js'
 
+/** Where the helper is looked for: fixed, so that a caller's PATH cannot put another program in its place. */
+const SEARCH_PATH = '/run/wrappers/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
 /** Mounts as an ordinary user: the set-user-ID `fusermount3` does it and passes the descriptor back. */
 export async function mountByFusermount(dir: string, options: FuseMountOptions): Promise<number> {
   const [ours, theirs] = socketPair()
@@ -43,7 +46,7 @@ function runFusermount(args: string[], commFd?: number): Promise<void> {
       // Never inherit a working directory that may lie in the mount.
       cwd: '/',
       stdio: commFd === undefined ? ['ignore', 'ignore', 'pipe'] : ['ignore', 'ignore', 'pipe', commFd],
-      env: { ...process.env, ...(commFd === undefined ? {} : { _FUSE_COMMFD: '3' }) },
+      env: { PATH: SEARCH_PATH, ...(commFd === undefined ? {} : { _FUSE_COMMFD: '3' }) },
     })
     let complaint = ''
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint += text))

@@ -5,7 +5,7 @@ import { ERRNO, errnoName } from './errno.js'
 import { hasInitFlag } from './flags.js'
 import type { FuseHandlers } from './handlers.js'
 import { DEFAULT_INIT_FLAGS, INIT_OUT_BYTES, negotiate, putInit, type FuseSessionLimits } from './init.js'
-import { getStatusFlags, lastErrno, poll, read, schedYield, setStatusFlags } from './libc.js'
+import { addStatusFlags, lastErrno, poll, read, schedYield } from './libc.js'
 import { silentLogger, type FuseLogger } from './logger.js'
 import { OPCODE, opcodeName } from './opcodes.js'
 import { Reply } from './reply.js'
@@ -76,7 +76,7 @@ export class FuseSession {
     )
     this.#polled = Int32Array.of(options.fd, POLLIN, this.#wake?.fd ?? -1, POLLIN)
     // A request may be withdrawn between poll and read; a blocking read would then sleep through wake-ups.
-    setStatusFlags(options.fd, getStatusFlags(options.fd) | O_NONBLOCK)
+    addStatusFlags(options.fd, O_NONBLOCK)
   }
 
   /** Requests whose replies were kept and not used yet. */
@@ -157,8 +157,12 @@ export class FuseSession {
         return
       }
       const operation = this.#operations[opcode]
-      if (operation === undefined || !operation(this.#handlers, reader, reply)) reply.error('ENOSYS')
-      else if (!reply.answered) this.#channel.keep(reply)
+      if (operation === undefined) {
+        reply.error('ENOSYS')
+        return
+      }
+      operation(this.#handlers, reader, reply)
+      if (!reply.answered) this.#channel.keep(reply)
     } catch (error) {
       const operation = opcodeName(reader.opcode)
       if (error instanceof MalformedRequestError)
@@ -170,14 +174,11 @@ export class FuseSession {
 
   /** Requests without an answer. */
   #serveSilent(opcode: number): void {
-    if (opcode === OPCODE.INTERRUPT) {
-      this.#channel.interrupt(decodeInterrupt(this.#reader))
-    } else if (this.#handlers.forget === undefined) {
-      return
-    } else if (opcode === OPCODE.FORGET) {
-      this.#handlers.forget(decodeForget(this.#reader))
-    } else {
-      for (const request of decodeBatchForget(this.#reader)) this.#handlers.forget(request)
+    const reader = this.#reader
+    if (opcode === OPCODE.INTERRUPT) this.#channel.interrupt(decodeInterrupt(reader))
+    else if (opcode === OPCODE.FORGET) this.#handlers.forget?.(decodeForget(reader))
+    else if (this.#handlers.forget !== undefined) {
+      for (const request of decodeBatchForget(reader)) this.#handlers.forget(request)
     }
   }
 
@@ -193,7 +194,7 @@ export class FuseSession {
       reply.error('EPROTO')
       return
     }
-    this.#operations = operationTable(hasInitFlag(connection, 'SETXATTR_EXT'))
+    this.#operations = operationTable(this.#handlers, hasInitFlag(connection, 'SETXATTR_EXT'))
     this.#handlers.init?.(connection)
     putInit(this.#channel.out, connection, this.#limits)
     reply.encoded(INIT_OUT_BYTES)
