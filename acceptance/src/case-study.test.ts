@@ -67,6 +67,7 @@ describe('the case study', () => {
       deadlineMs: 5_000,
       what: 'the appended line',
     })
+    expect(await client.agent('research').files.readText('notes.md')).toBe('from REST\nmore\n')
   })
 
   it('[VIS-2] a reader that holds the file open sees the new bytes too', async () => {

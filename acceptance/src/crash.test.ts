@@ -1,14 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { createHash, randomInt } from 'node:crypto'
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { AgentfsClient } from '@agentfs/sdk'
 import { temporaryDirectory, waitFor, type TemporaryDirectory } from '@agentfs/testkit'
+import { acceptanceConfig } from './harness/config.js'
 import { Machine } from './harness/machine.js'
 import { Service } from './harness/service.js'
 
 /** Rounds per kind of kill; the nightly run asks for more. */
-const ROUNDS = Number(process.env['AGENTFS_KILL_ROUNDS'] ?? 4)
-const SEED = Number(process.env['AGENTFS_SEED'] ?? randomInt(1, 2 ** 31))
+const { killRounds: ROUNDS, seed: SEED } = acceptanceConfig()
 
 let directory: TemporaryDirectory
 let service: Service
@@ -39,7 +41,7 @@ function random(seed: number): () => number {
 
 const body = (name: string): string =>
   `${name} ${createHash('sha256').update(name).digest('hex')}\n`.repeat(20)
-const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms))
+const pause = (ms: number): Promise<void> => setTimeout(ms)
 
 describe(`[DUR-1] kill -9, seed ${SEED}`, () => {
   it(`of the service, ${ROUNDS} rounds: every acknowledged write is there with exact bytes`, async () => {
@@ -139,7 +141,6 @@ describe(`[DUR-1] kill -9, seed ${SEED}`, () => {
       })()
       await waitFor(() => acknowledged.length > before + 5, { deadlineMs: 20_000, what: 'some writes' })
       await pause(next() * 200)
-      const { readFile } = await import('node:fs/promises')
       const pidFile = await readFile(join(service.home, 'postgres', 'postmaster.pid'), 'utf8').catch(
         async () => readFile(join(service.home, 'postgres', 'data', 'postmaster.pid'), 'utf8'),
       )

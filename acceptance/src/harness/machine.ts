@@ -1,5 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { acceptanceConfig } from './config.js'
 import { run, Running, type Finished } from './process.js'
 import { ROOT, type Service } from './service.js'
 
@@ -20,7 +22,7 @@ export class Machine {
 
   get #environment(): NodeJS.ProcessEnv {
     return {
-      PATH: process.env['PATH'],
+      PATH: acceptanceConfig().path,
       NODE_NO_WARNINGS: '1',
       HOME: this.home,
       AGENTFS_URL: this.#url,
@@ -69,7 +71,7 @@ export class Mount {
       if (!this.running.alive || Date.now() > deadline) {
         throw new Error(`not mounted:\n${this.running.stdout}\n${this.running.stderr}`)
       }
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await setTimeout(20)
     }
   }
 
@@ -82,7 +84,7 @@ export class Mount {
   shell(command: string, options: { limitMs?: number; input?: string } = {}): Promise<Finished> {
     return run('bash', ['-c', command], {
       cwd: this.directory,
-      env: { ...process.env, LC_ALL: 'C.UTF-8' },
+      env: { PATH: acceptanceConfig().path, HOME: acceptanceConfig().home, LC_ALL: 'C.UTF-8' },
       ...options,
     })
   }

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { AgentfsClient } from '@agentfs/sdk'
 import { freePort, waitFor } from '@agentfs/testkit'
+import { acceptanceConfig } from './config.js'
 import { Running, type Finished } from './process.js'
 
 /** The checkout. */
@@ -57,8 +58,8 @@ export class Service {
       [join(ROOT, 'apps/server/bin/agentfs-server.mjs'), 'start'],
       {
         env: {
-          PATH: process.env['PATH'],
-          HOME: process.env['HOME'],
+          PATH: acceptanceConfig().path,
+          HOME: acceptanceConfig().home,
           NODE_NO_WARNINGS: '1',
           AGENTFS_HOME: this.home,
           PORT: String(this.port),

@@ -51,8 +51,8 @@ export function decide(request: AccessRequest): Decision {
   const { limits } = principal
   const granted = highest(request.grants)
   const prefixes = limits.prefixes
-  const covered = prefixes === null || prefixes.some((prefix) => prefixCovers(prefix, request.path))
-  const leads = prefixes !== null && prefixes.some((prefix) => prefixLeadsTo(request.path, prefix))
+  const covered = prefixes?.some((prefix) => prefixCovers(prefix, request.path)) ?? true
+  const leads = prefixes?.some((prefix) => prefixLeadsTo(request.path, prefix)) ?? false
   const agentCovered = limits.agents === null || limits.agents.includes(request.agentId)
   const addressCovered =
     limits.cidrs === null ||

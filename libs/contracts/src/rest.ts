@@ -34,7 +34,9 @@ export const listQuery = z.object({
 export type ListQuery = z.infer<typeof listQuery>
 
 /** The shape of every list's answer. */
-export function listOf<T extends z.ZodType>(item: T) {
+export function listOf<T extends z.ZodType>(
+  item: T,
+): z.ZodObject<{ data: z.ZodArray<T>; nextCursor: z.ZodNullable<z.ZodString> }> {
   return z.object({ data: z.array(item), nextCursor: z.string().nullable() })
 }
 /** One page of a list. */

@@ -17,7 +17,7 @@ export function conflictName(name: Name, agentName: string, taken: (name: Name) 
 }
 
 function fit(stem: string, suffix: string): Name {
-  const characters = [...stem]
+  const characters = Array.from(stem)
   while (characters.length > 0 && nameBytes(characters.join('') + suffix) > NAME_BYTES_MAX) characters.pop()
   const name = characters.join('') + suffix
   return nameBytes(name) <= NAME_BYTES_MAX ? name : `conflict${suffix.slice(0, 200)}`

@@ -62,7 +62,10 @@ export class MemoryTree implements ListingReader {
       this.#places.set(before, places)
     }
     let names = this.#children.get(parent)
-    if (names === undefined) this.#children.set(parent, (names = new Map()))
+    if (names === undefined) {
+      names = new Map<Name, string>()
+      this.#children.set(parent, names)
+    }
     if (node === null) {
       names.delete(name)
     } else {

@@ -53,7 +53,10 @@ export class Overlay implements TreeReader {
   /** Sets where a name leads; null removes it. */
   putEntry(parent: string, name: Name, node: string | null): void {
     let names = this.#entries.get(parent)
-    if (names === undefined) this.#entries.set(parent, (names = new Map()))
+    if (names === undefined) {
+      names = new Map<Name, string | null>()
+      this.#entries.set(parent, names)
+    }
     names.set(name, node)
   }
 
