@@ -103,7 +103,6 @@ describe('a damaged segment', () => {
   it('never makes a reader crash, hang, or fail otherwise than by name, whatever the bytes', async () => {
     await fc.assert(
       fc.asyncProperty(garbage, async (bytes) => {
-        const readRange = async (from: number, length: number) => bytes.subarray(from, from + length)
         const opening = await openSegmentIndex(rangesOf(bytes), bytes.length, 'seg').catch(
           (reason: unknown) => reason,
         )

@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { expect, it } from '@jest/globals'
+import { waitFor } from '../wait-for.js'
+
+// Node strips the types of our sources by itself; only their imports' endings need help.
+const HOOKS = `data:text/javascript,${encodeURIComponent(`
+  import { registerHooks } from 'node:module'
+  registerHooks({
+    resolve(name, context, next) {
+      const ours = context.parentURL?.endsWith('.ts') && name.startsWith('.')
+      return next(ours ? name.replace(/js$/, 'ts') : name, context)
+    },
+  })
+`)}`
+
+it('a test process that is killed leaves no Postgres and no data behind', async () => {
+  const source = new URL('./postgres-cluster.ts', import.meta.url).href
+  const script = `
+    const { startPostgres } = await import(${JSON.stringify(source)})
+    const cluster = await startPostgres()
+    console.log(JSON.stringify({ pid: cluster.pid, dataDirectory: cluster.dataDirectory }))
+    setInterval(() => {}, 1000)
+  `
+  const child = spawn(process.execPath, [
+    '--no-warnings',
+    '--import',
+    HOOKS,
+    '--input-type=module',
+    '-e',
+    script,
+  ])
+  let said = ''
+  let complaint = ''
+  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()))
+  const line = await waitFor(
+    () => {
+      if (child.exitCode !== null) throw new Error(complaint)
+      return /.*(?=\n)/.exec(said)?.[0]
+    },
+    { deadlineMs: 20_000, what: 'the child to start its Postgres' },
+  )
+  const started: unknown = JSON.parse(line)
+  const { pid, dataDirectory } = started as { pid: number; dataDirectory: string }
+  expect(process.kill(pid, 0)).toBe(true)
+  expect(existsSync(dataDirectory)).toBe(true)
+  child.kill('SIGKILL')
+  await waitFor(() => !existsSync(dataDirectory), { deadlineMs: 10_000, what: 'the data to go' })
+  expect(() => process.kill(pid, 0)).toThrow('ESRCH')
+})
