@@ -4,7 +4,12 @@ import { Socket } from 'node:net'
 // $1 is the data directory, $2 what to remove. The pid file names the postmaster, whichever start it was.
 const SCRIPT = `
 cat >/dev/null
-if [ -f "$1/postmaster.pid" ]; then kill -QUIT "$(head -n1 "$1/postmaster.pid")" 2>/dev/null; sleep 1; fi
+pid=$(head -n1 "$1/postmaster.pid" 2>/dev/null)
+if [ -n "$pid" ]; then
+  kill -QUIT "$pid" 2>/dev/null
+  # Postgres removes its pid file last.
+  for _ in 1 2 3 4 5 6 7 8 9 10; do [ -f "$1/postmaster.pid" ] || break; sleep 0.5; done
+fi
 rm -rf -- "$2"
 `
 
