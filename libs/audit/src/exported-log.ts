@@ -1,6 +1,6 @@
 import type { Receipt } from '@agentfs/contracts'
 import { LeafList } from './leaf-list.js'
-import { append, EMPTY_LOG, type LogState, root } from './merkle-log.js'
+import { appendAll, EMPTY_LOG, type LogState, root } from './merkle-log.js'
 
 /** That somebody proved a log to have had a root at a size. */
 export interface RootClaim {
@@ -100,9 +100,7 @@ export class ExportedLog {
   }
 
   #grow(from: LogState, size: number): LogState {
-    let state = from
-    while (state.size < size) state = append(state, this.#leaves.at(state.size - this.startSize))
-    return state
+    return appendAll(from, this.#leaves.slice(from.size - this.startSize, size - this.startSize))
   }
 
   #contradicts({ index, leaf }: Receipt): boolean {

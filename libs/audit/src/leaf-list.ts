@@ -20,4 +20,8 @@ export class LeafList {
   at(index: number): Buffer {
     return this.#bytes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES)
   }
+  /** The leaves from one index up to, and not including, another. */
+  *slice(from: number, to: number): Generator<Buffer> {
+    for (let index = from; index < to; index++) yield this.at(index)
+  }
 }

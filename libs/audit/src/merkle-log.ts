@@ -16,14 +16,24 @@ export const EMPTY_LOG: LogState = { size: 0, range: new Uint8Array(0) }
 
 /** The log with one more leaf, given as its leaf hash. */
 export function append(state: LogState, leaf: Uint8Array): LogState {
+  return appendAll(state, [leaf])
+}
+
+/** The log with more leaves, in order. */
+export function appendAll(state: LogState, leaves: Iterable<Uint8Array>): LogState {
   const subtrees = rangeHashes(state)
-  let carried: Uint8Array = requireHash(leaf)
-  // Adding 1 to the size carries over its trailing ones; each carry joins two subtrees of one height.
-  for (let rest = state.size; rest % 2 === 1; rest = (rest - 1) / 2) {
-    const left = subtrees.pop()
-    if (left !== undefined) carried = nodeHash(left, carried)
+  let { size } = state
+  for (const leaf of leaves) {
+    let carried: Uint8Array = requireHash(leaf)
+    // Adding 1 to the size carries over its trailing ones; each carry joins two subtrees of one height.
+    for (let rest = size; rest % 2 === 1; rest = (rest - 1) / 2) {
+      const left = subtrees.pop()
+      if (left !== undefined) carried = nodeHash(left, carried)
+    }
+    subtrees.push(carried)
+    size++
   }
-  return { size: state.size + 1, range: Buffer.concat([...subtrees, carried]) }
+  return { size, range: Buffer.concat(subtrees) }
 }
 
 /** The root over all leaves. */
