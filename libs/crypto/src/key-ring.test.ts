@@ -101,13 +101,17 @@ describe('the key ring', () => {
     expect(row.keyId).toBe(keyId)
   })
 
-  it('drops every key by itself when its lease is over', async () => {
+  it('drops every key by itself within five minutes, and rests when it holds none', async () => {
     const ring = await newRing()
     const { row } = await ring.newContentKey(tenantId, keyId)
-    expect(tasks.map(({ delayMs }) => delayMs)).toEqual([KEK_LEASE_MS])
-    now += KEK_LEASE_MS
-    tasks[0]?.task()
-    now -= KEK_LEASE_MS
+    const started = now
+    while (tasks.length > 0) {
+      const { task, delayMs } = tasks.shift() ?? { task: () => undefined, delayMs: 0 }
+      now += delayMs
+      task()
+    }
+    expect(now - started).toBeLessThanOrEqual(5 * 60_000)
+    now = started
     expect(ring.cachedContentKey(row)).toBeUndefined()
     await ring.newContentKey(tenantId, keyId)
     expect(unwraps).toBe(2)

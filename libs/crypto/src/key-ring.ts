@@ -28,11 +28,13 @@ export interface KeyRingOptions {
   readonly contentKeysMax?: number
 }
 
-/** How long an unwrapped key stays in memory at most; so long an outage of the KMS goes unnoticed [OUT-1]. */
-export const KEK_LEASE_MS = 5 * 60_000
+/** How long an unwrapped key is used at most; so long an outage of the KMS goes unnoticed [OUT-1]. */
+export const KEK_LEASE_MS = 270_000
+/** How often keys are dropped whose lease is over: lease and interval together are the promised five minutes. */
+export const KEK_SWEEP_INTERVAL_MS = 30_000
 
 /**
- * The unwrapped keys of one process. A KEK is held for at most five minutes after the KMS was asked, and every
+ * The unwrapped keys of one process. A KEK is in memory for at most five minutes after the KMS was asked, and every
  * content key leaves with the KEK it came from. Past half of a lease the next use renews it in the background.
  * Throws `kms_unavailable` when the lease is over and the KMS does not answer, `object_corrupt` for a bad row.
  */
@@ -172,13 +174,11 @@ export class KeyRing {
   #armSweep(): void {
     if (this.#sweepArmed) return
     this.#sweepArmed = true
-    const expiries = [...this.#keks.values()].map(({ expiresAtMs }) => expiresAtMs)
-    const delayMs = Math.max(0, Math.min(...expiries) - this.#options.now())
     this.#options.schedule(() => {
       this.#sweepArmed = false
       this.dropExpired()
       if (this.#keks.size > 0) this.#armSweep()
-    }, delayMs)
+    }, KEK_SWEEP_INTERVAL_MS)
   }
 }
 
