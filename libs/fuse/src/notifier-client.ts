@@ -48,7 +48,9 @@ export class NotifierClient {
 
   /** The same as a promise, for threads that run their event loop. */
   notify(batch: NotificationBatch): Promise<readonly RefusedNotification[]> {
-    return new Promise((resolve) => this.send(batch, resolve))
+    return new Promise((resolve) => {
+      this.send(batch, resolve)
+    })
   }
 
   /** Delivers the acknowledgements that have arrived; call it from the session's `onWake`. */

@@ -1,7 +1,7 @@
 import { decodeInit, decodeInterrupt } from './decode-control.js'
 import { decodeBatchForget, decodeForget } from './decode-node.js'
 import { operationTable, type Operation } from './dispatch.js'
-import { ERRNO, errnoName } from './errno.js'
+import { ERRNO, errnoName, type ErrnoName } from './errno.js'
 import { hasInitFlag } from './flags.js'
 import type { FuseHandlers } from './handlers.js'
 import { DEFAULT_INIT_FLAGS, INIT_OUT_BYTES, negotiate, putInit, type FuseSessionLimits } from './init.js'
@@ -28,6 +28,8 @@ export interface FuseSessionOptions extends Partial<FuseSessionLimits> {
   wake?: WakeHandle
   /** Called on the session's thread after a wake-up; drain your ports here with `receiveMessageOnPort`. */
   onWake?: () => void
+  /** The error number an exception of a handler stands for; undefined is a fault: logged, and `EIO`. */
+  errnoOf?: (error: unknown) => ErrnoName | undefined
   /**
    * How long to keep looking for the next request before sleeping, in microseconds, always yielding the
    * processor to whoever wants it. Waking a sleeping thread on another processor costs far more than this.
@@ -46,6 +48,7 @@ export class FuseSession {
   readonly #limits: FuseSessionLimits
   readonly #wake: WakeReceiver | undefined
   readonly #onWake: () => void
+  readonly #errnoOf: (error: unknown) => ErrnoName | undefined
   readonly #spinMs: number
   readonly #reader: RequestReader
   readonly #channel: ReplyChannel
@@ -65,6 +68,7 @@ export class FuseSession {
     }
     this.#wake = options.wake === undefined ? undefined : new WakeReceiver(options.wake)
     this.#onWake = options.onWake ?? (() => {})
+    this.#errnoOf = options.errnoOf ?? (() => undefined)
     this.#spinMs = (options.spinUs ?? 50) / 1000
     this.#reader = new RequestReader(
       Buffer.from(new ArrayBuffer(this.#limits.writeBytesMax + REQUEST_HEAD_BYTES)),
@@ -137,7 +141,7 @@ export class FuseSession {
     try {
       this.#onWake()
     } catch (error) {
-      this.#logger.error({ err: error }, 'waking failed')
+      this.#logger.error({ err: error }, 'onWake failed')
     }
   }
 
@@ -164,12 +168,22 @@ export class FuseSession {
       operation(this.#handlers, reader, reply)
       if (!reply.answered) this.#channel.keep(reply)
     } catch (error) {
-      const operation = opcodeName(reader.opcode)
-      if (error instanceof MalformedRequestError)
-        this.#logger.error({ err: error, operation }, 'malformed request')
-      else this.#logger.error({ err: error, operation }, 'a handler failed')
-      reply?.error('EIO')
+      const code = this.#codeOf(error)
+      reply?.error(code)
     }
+  }
+
+  /** Never throws: what goes wrong here must not end the loop that everybody waits for. */
+  #codeOf(error: unknown): ErrnoName {
+    try {
+      const code = this.#errnoOf(error)
+      if (code !== undefined) return code
+      const message = error instanceof MalformedRequestError ? 'malformed request' : 'a handler failed'
+      this.#logger.error({ err: error, operation: opcodeName(this.#reader.opcode) }, message)
+    } catch {
+      // The caller's own error mapping or logger failed; there is nobody left to tell.
+    }
+    return 'EIO'
   }
 
   /** Requests without an answer. */
