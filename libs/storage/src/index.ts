@@ -1,2 +1,4 @@
 export * from './objects/index.js'
 export * from './postgres/index.js'
+export * from './postgres/packing/index.js'
+export * from './segments/index.js'

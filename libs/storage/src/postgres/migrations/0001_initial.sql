@@ -224,7 +224,7 @@ create table nodes (
   head_version uuid,
   number integer not null default 0,
   links integer not null default 1,
-  target text,
+  target bytea,                             -- of a symlink; bytes, for it may be no UTF-8
   xattrs jsonb,
   content_key_id uuid,                      -- seals new content of a file
   created_at timestamptz not null,
@@ -306,6 +306,7 @@ create table parts (
   primary key (tenant_id, agent_id, part_id),
   foreign key (tenant_id, key_id) references content_keys (tenant_id, key_id)
 );
+create index parts_unnamed on parts (tenant_id, agent_id, created_at) where seq is null;
 create index parts_staged on parts (tenant_id, agent_id, seq) where sealed is not null;
 create index versions_staged on versions (tenant_id, agent_id, seq) where sealed is not null;
 create index records_staged on records (tenant_id, stream_id, seq) where sealed is not null;

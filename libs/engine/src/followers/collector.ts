@@ -1,0 +1,81 @@
+import type { TenantScope } from '@agentfs/access'
+import { AbandonedUploadsStore, ObjectRowsStore } from '@agentfs/storage'
+import { type FollowerOptions, SYSTEM_CLOCK } from './follower-options.js'
+import { KeyLedger } from './key-ledger.js'
+import { TenantObjects } from './tenant-objects.js'
+
+const HOUR_MS = 60 * 60 * 1000
+const DAY_MS = 24 * HOUR_MS
+const BATCH = 500
+
+/** What the collector works on, and how patient it is. */
+export interface CollectorOptions extends FollowerOptions {
+  /** Age from which a `writing` object has lost its writer; 1 h unless told. */
+  readonly writingMsMax?: number
+  /** Age from which an uploaded part that no push named is given up; 24 h unless told. */
+  readonly uploadMsMax?: number
+  /** How long a dead object is kept: at least as long as a database backup that may be restored; 7 days unless told. */
+  readonly deadMs?: number
+}
+
+/** What a collection did. */
+export interface Collected {
+  readonly givenUp: number
+  readonly uploadsDropped: number
+  readonly deleted: number
+  readonly ledgersRewritten: number
+}
+
+/** Deletes what nothing points at, after a grace time, and never an object without a `dead` row. */
+export class Collector {
+  readonly #rows: ObjectRowsStore
+  readonly #uploads: AbandonedUploadsStore
+  readonly #objects: TenantObjects
+  readonly #ledger: KeyLedger
+  readonly #writingMsMax: number
+  readonly #uploadMsMax: number
+  readonly #deadMs: number
+  readonly #now: () => Date
+
+  constructor(options: CollectorOptions) {
+    const { clock = SYSTEM_CLOCK } = options
+    this.#rows = new ObjectRowsStore(options.database)
+    this.#uploads = new AbandonedUploadsStore(options.database)
+    this.#objects = new TenantObjects(options.resources)
+    this.#ledger = new KeyLedger(options)
+    this.#writingMsMax = options.writingMsMax ?? HOUR_MS
+    this.#uploadMsMax = options.uploadMsMax ?? DAY_MS
+    this.#deadMs = options.deadMs ?? 7 * DAY_MS
+    this.#now = () => new Date(clock.now())
+  }
+
+  /** Collects one tenant. Idempotent; a crash at any point leaves work for the next time and nothing else. */
+  async collectObjects(scope: TenantScope): Promise<Collected> {
+    const now = this.#now()
+    const before = (ageMs: number): Date => new Date(now.getTime() - ageMs)
+    const givenUp = await this.#rows.giveUpAbandoned(scope, before(this.#writingMsMax), now)
+    const uploadsDropped = await this.#uploads.drop(scope, before(this.#uploadMsMax), now)
+    const ledgersRewritten = await this.#ledger.rewrite(scope)
+    const deleted = await this.#deleteDead(scope, before(this.#deadMs))
+    // The row outlives the object by as long again, for whoever looks into what happened.
+    await this.#rows.forgetGone(scope, before(2 * this.#deadMs))
+    return { givenUp, uploadsDropped, deleted, ledgersRewritten }
+  }
+
+  async #deleteDead(scope: TenantScope, deadBefore: Date): Promise<number> {
+    let deleted = 0
+    for (;;) {
+      const dead = await this.#rows.deadSince(scope, deadBefore, BATCH)
+      await this.#objects.delete(
+        scope,
+        dead.map(({ objectKey }) => objectKey),
+      )
+      await this.#rows.markGone(
+        scope,
+        dead.map(({ objectId }) => objectId),
+      )
+      deleted += dead.length
+      if (dead.length < BATCH) return deleted
+    }
+  }
+}

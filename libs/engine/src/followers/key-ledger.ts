@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto'
+import type { TenantScope } from '@agentfs/access'
+import { uuidv7 } from '@agentfs/contracts'
+import {
+  KeyLedgerStore,
+  type KeyLedgerRows,
+  type NewObject,
+  ObjectRowsStore,
+  type WantedKeys,
+} from '@agentfs/storage'
+import { type FollowerOptions, SYSTEM_CLOCK } from './follower-options.js'
+import { encodeKeyLedger } from './key-ledger-format.js'
+import { ledgerKey } from './object-keys.js'
+import { TenantObjects } from './tenant-objects.js'
+
+/** Pieces of one stream's ledger from which on they are rewritten into one. */
+export const LEDGER_OBJECTS_MAX = 32
+
+/** A ledger object about to be written: its row first, then the PUT, then `finish`. */
+export interface LedgerPiece {
+  readonly object: NewObject
+  readonly body: Buffer
+  readonly rows: KeyLedgerRows
+  readonly supersedes: readonly string[]
+}
+
+/** The copy of the wrapped keys in the object store, always generated from the key rows. */
+export class KeyLedger {
+  readonly #rows: KeyLedgerStore
+  readonly #objectRows: ObjectRowsStore
+  readonly #objects: TenantObjects
+  readonly #now: () => Date
+
+  constructor({ database, resources, clock = SYSTEM_CLOCK }: FollowerOptions) {
+    this.#rows = new KeyLedgerStore(database)
+    this.#objectRows = new ObjectRowsStore(database)
+    this.#objects = new TenantObjects(resources)
+    this.#now = () => new Date(clock.now())
+  }
+
+  /** A piece with what the ledger lacks of these keys, of the tenant's own, of KEKs and of tombstones; or nothing to write. */
+  async missingPiece(
+    scope: TenantScope,
+    streamId: string,
+    wanted: WantedKeys,
+  ): Promise<LedgerPiece | undefined> {
+    const rows = await this.#rows.unledgered(scope, wanted)
+    if (rows.keks.length + rows.keys.length + rows.tombstones.length === 0) return undefined
+    return newPiece(scope, streamId, rows, [])
+  }
+
+  /** PUTs a piece whose row is committed. */
+  async put(scope: TenantScope, piece: LedgerPiece, signal?: AbortSignal): Promise<void> {
+    await this.#objects.create(scope, piece.object.objectKey, piece.body, signal)
+  }
+
+  /** Records that a piece is in the store; false where it was given up meanwhile. */
+  async finish(scope: TenantScope, { object, body, rows, supersedes }: LedgerPiece): Promise<boolean> {
+    const checksum = createHash('sha256').update(body).digest()
+    const stored = { objectId: object.objectId, size: body.length, checksum, rows, supersedes }
+    return this.#rows.markLedgered(scope, stored, this.#now())
+  }
+
+  /** Writes what the ledger lacks of some keys, and every tombstone: an erasure calls this before rows go. */
+  async write(scope: TenantScope, streamId: string, wanted: WantedKeys): Promise<void> {
+    const piece = await this.missingPiece(scope, streamId, wanted)
+    if (piece !== undefined) await this.#store(scope, piece)
+  }
+
+  /**
+   * Rewrites what is in many pieces, or holds keys that were erased since, into one piece per stream; what that
+   * supersedes is dead, and deleted after the grace time. Returns how many were rewritten.
+   */
+  async rewrite(scope: TenantScope, objectsMax = LEDGER_OBJECTS_MAX): Promise<number> {
+    const streams = await this.#rows.fragmented(scope, objectsMax)
+    for (const { streamId, agentId } of streams) {
+      const { rows, objectIds } = await this.#rows.everything(scope, streamId, agentId)
+      await this.#store(scope, newPiece(scope, streamId, rows, objectIds))
+    }
+    return streams.length
+  }
+
+  async #store(scope: TenantScope, piece: LedgerPiece): Promise<void> {
+    await this.#objectRows.insertWriting(scope, [piece.object], this.#now())
+    try {
+      await this.put(scope, piece)
+    } catch (error) {
+      await this.#objectRows.giveUp(scope, [piece.object.objectId], this.#now())
+      throw error
+    }
+    await this.finish(scope, piece)
+  }
+}
+
+function newPiece(
+  scope: TenantScope,
+  streamId: string,
+  rows: KeyLedgerRows,
+  supersedes: readonly string[],
+): LedgerPiece {
+  const objectId = uuidv7()
+  const objectKey = ledgerKey(scope, objectId)
+  const object = { objectId, streamId, kind: 'keys', objectKey, epoch: 0, firstSeq: 0, lastSeq: 0 } as const
+  return { object, body: encodeKeyLedger(scope.tenantId, rows), rows, supersedes }
+}

@@ -1,0 +1,25 @@
+import type { TenantScope } from '@agentfs/access'
+
+/** Where the objects of a tenant stand in the object store; the one place that makes these prefixes. */
+export function tenantPrefix({ tenantId }: TenantScope): string {
+  return `tenants/${tenantId}`
+}
+
+/** A segment of an agent's streams, or (agent null) of the tenant's own. */
+export function segmentKey(scope: TenantScope, agentId: string | null, objectId: string): string {
+  return `${ownerPrefix(scope, agentId)}/seg/${objectId}`
+}
+
+/** A part that is an object of its own; by object id: two writers of one part must not share an object. */
+export function partKey(scope: TenantScope, agentId: string, objectId: string): string {
+  return `${ownerPrefix(scope, agentId)}/part/${objectId}`
+}
+
+/** A piece of the key ledger. */
+export function ledgerKey(scope: TenantScope, objectId: string): string {
+  return `${tenantPrefix(scope)}/keys/${objectId}`
+}
+
+function ownerPrefix(scope: TenantScope, agentId: string | null): string {
+  return agentId === null ? tenantPrefix(scope) : `${tenantPrefix(scope)}/agents/${agentId}`
+}

@@ -1,0 +1,214 @@
+import type { TenantScope } from '@agentfs/access'
+import { AgentfsError, uuidv7 } from '@agentfs/contracts'
+import {
+  type NewObject,
+  ObjectRowsStore,
+  type PackableStream,
+  PackingStore,
+  type StagedRange,
+  type StreamPosition,
+  SwitchStore,
+} from '@agentfs/storage'
+import type { CrashPoints } from './crash-points.js'
+import { type FollowerOptions, SYSTEM_CLOCK } from './follower-options.js'
+import { KeyLedger, type LedgerPiece } from './key-ledger.js'
+import { segmentKey } from './object-keys.js'
+import { isDue, type PackPlan, planSegment } from './pack-plan.js'
+import { PartOffload } from './part-offload.js'
+import { assembleSegment, type AssembledSegment } from './segment-assembly.js'
+import { StoreGate } from './store-gate.js'
+import { TenantObjects } from './tenant-objects.js'
+
+/** What became of one step. */
+export type PackOutcome =
+  /** Nothing waits. */
+  | { readonly kind: 'idle' }
+  /** Another packer was first; its segment counts. */
+  | { readonly kind: 'lost' }
+  | {
+      readonly kind: 'stored'
+      readonly through: StreamPosition
+      /** Bytes and number of the objects written. */
+      readonly bytes: number
+      readonly puts: number
+      /** Nothing waits any more. */
+      readonly drained: boolean
+    }
+
+/** What the packer works on. */
+export interface PackerOptions extends FollowerOptions {
+  /** Called after commits became *stored*. */
+  readonly onStored?: (scope: TenantScope, streamId: string, through: StreamPosition) => void
+  readonly crashPoints?: CrashPoints
+}
+
+// Each costs a few index look-ups; more than this never fits a segment in practice.
+const COMMITS_MAX = 4_096
+
+/**
+ * The first follower: moves a stream's sealed records, manifests and parts from Postgres into segments. Each step is
+ * idempotent and starts from the cursor, so it may be killed anywhere and run twice at once. It needs no key.
+ */
+export class Packer {
+  readonly #staged: PackingStore
+  readonly #switch: SwitchStore
+  readonly #objectRows: ObjectRowsStore
+  readonly #objects: TenantObjects
+  readonly #ledger: KeyLedger
+  readonly #offload: PartOffload
+  readonly #gate: StoreGate
+  readonly #nowMs: () => number
+  readonly #onStored: NonNullable<PackerOptions['onStored']>
+  readonly #crashPoints: CrashPoints
+
+  constructor(options: PackerOptions) {
+    const { clock = SYSTEM_CLOCK } = options
+    this.#staged = new PackingStore(options.database)
+    this.#switch = new SwitchStore(options.database)
+    this.#objectRows = new ObjectRowsStore(options.database)
+    this.#objects = new TenantObjects(options.resources)
+    this.#ledger = new KeyLedger(options)
+    this.#offload = new PartOffload(options)
+    this.#nowMs = () => clock.now()
+    this.#gate = new StoreGate(this.#nowMs)
+    this.#onStored = options.onStored ?? (() => undefined)
+    this.#crashPoints = options.crashPoints ?? (() => undefined)
+  }
+
+  /** Packs a stream for as long as it is due; yields what each step did. */
+  async *advance(scope: TenantScope, streamId: string, signal?: AbortSignal): AsyncGenerator<PackOutcome> {
+    for (;;) {
+      signal?.throwIfAborted()
+      const stream = await this.#staged.stream(scope, streamId)
+      if (stream === undefined || !isDue(stream, this.#nowMs())) return
+      const outcome = await this.#packOnce(scope, stream, signal)
+      yield outcome
+      if (outcome.kind !== 'stored') return
+    }
+  }
+
+  /**
+   * Stores the next run of commits, due or not, as one segment. Throws what the object store or the database throws,
+   * `unavailable` also while the store is given a pause after failures; then nothing has changed.
+   */
+  async packStream(scope: TenantScope, streamId: string, signal?: AbortSignal): Promise<PackOutcome> {
+    const stream = await this.#staged.stream(scope, streamId)
+    return stream === undefined ? { kind: 'idle' } : this.#packOnce(scope, stream, signal)
+  }
+
+  async #packOnce(scope: TenantScope, stream: PackableStream, signal?: AbortSignal): Promise<PackOutcome> {
+    const plan = planSegment(await this.#staged.stagedCommits(scope, stream, COMMITS_MAX))
+    if (plan === undefined) {
+      if (stream.stagedSince !== null) await this.#staged.settle(scope, stream.streamId)
+      return { kind: 'idle' }
+    }
+    if (!this.#gate.tryPass()) {
+      throw new AgentfsError('unavailable', { detail: 'the object store failed a moment ago; packing waits' })
+    }
+    try {
+      const offloaded = await this.#offload.offload(scope, stream, plan, signal)
+      const outcome = await this.#packPlan(scope, stream, plan, signal)
+      this.#gate.succeeded()
+      if (outcome.kind !== 'stored') return outcome
+      this.#onStored(scope, stream.streamId, outcome.through)
+      return { ...outcome, bytes: outcome.bytes + offloaded.bytes, puts: outcome.puts + offloaded.puts }
+    } catch (error) {
+      if (signal?.aborted !== true) this.#gate.failed()
+      throw error
+    }
+  }
+
+  async #packPlan(
+    scope: TenantScope,
+    stream: PackableStream,
+    plan: PackPlan,
+    signal?: AbortSignal,
+  ): Promise<PackOutcome> {
+    const { epoch, firstSeq, lastSeq } = plan
+    const range = await this.#staged.stagedRange(scope, stream, epoch, firstSeq, lastSeq)
+    const keyIds = keysOf(stream, range)
+    // After the rows: a key that a commit made stands in Postgres by the time its rows show.
+    const nodeIds = range.manifests.map(({ nodeId }) => nodeId)
+    const piece = await this.#ledger.missingPiece(scope, stream.streamId, { keyIds, nodeIds })
+    const object = newSegmentObject(scope, stream, plan)
+    const segment = assembleSegment(scope, stream, plan, object.objectId, range)
+    const objects = piece === undefined ? [object] : [object, piece.object]
+    await this.#objectRows.insertWriting(scope, objects, this.#now())
+    await this.#crashPoints('claimed')
+    try {
+      await this.#putBoth(scope, object, segment, piece, signal)
+    } catch (error) {
+      const objectIds = objects.map(({ objectId }) => objectId)
+      await this.#objectRows.giveUp(scope, objectIds, this.#now()).catch(() => undefined)
+      throw error
+    }
+    if (piece !== undefined && !(await this.#ledger.finish(scope, piece))) return { kind: 'lost' }
+    await this.#crashPoints('ledgered')
+    const outcome = await this.#switch.switchToSegment(
+      scope,
+      stream,
+      {
+        objectId: object.objectId,
+        size: segment.bytes.length,
+        checksum: segment.sha256,
+        through: { epoch, seq: lastSeq },
+        places: segment.places,
+        keyIds,
+      },
+      this.#now(),
+    )
+    await this.#crashPoints('switched')
+    if (outcome.kind === 'lost') return outcome
+    const bytes = segment.bytes.length + (piece?.body.length ?? 0)
+    return {
+      kind: 'stored',
+      through: { epoch, seq: lastSeq },
+      bytes,
+      puts: objects.length,
+      drained: outcome.drained,
+    }
+  }
+
+  /** Side by side, for a flush waits for both. Neither counts before the transactions that follow. */
+  async #putBoth(
+    scope: TenantScope,
+    object: NewObject,
+    segment: AssembledSegment,
+    piece: LedgerPiece | undefined,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const puts = [
+      this.#objects
+        .create(scope, object.objectKey, segment.bytes, signal)
+        .then(() => this.#crashPoints('segment-put')),
+    ]
+    if (piece !== undefined) {
+      puts.push(this.#ledger.put(scope, piece, signal).then(() => this.#crashPoints('ledger-put')))
+    }
+    // Both have ended, one way or the other, before their rows are touched again.
+    for (const result of await Promise.allSettled(puts)) {
+      if (result.status === 'rejected') throw result.reason
+    }
+  }
+
+  #now(): Date {
+    return new Date(this.#nowMs())
+  }
+}
+
+function newSegmentObject(scope: TenantScope, stream: PackableStream, plan: PackPlan): NewObject {
+  const objectId = uuidv7()
+  return {
+    objectId,
+    streamId: stream.streamId,
+    kind: 'segment',
+    objectKey: segmentKey(scope, stream.agentId, objectId),
+    epoch: plan.epoch,
+    firstSeq: plan.firstSeq,
+    lastSeq: plan.lastSeq,
+  }
+}
+
+function keysOf(stream: PackableStream, { manifests, parts }: StagedRange): string[] {
+  return [...new Set([stream.keyId, ...[...manifests, ...parts].map(({ keyId }) => keyId)])]
+}

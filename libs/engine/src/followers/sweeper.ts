@@ -1,0 +1,58 @@
+import { mintTenantScope, type TenantScope } from '@agentfs/access'
+import { DueStreamsStore } from '@agentfs/storage'
+import type { Clock } from '../ports.js'
+import { type FollowerOptions, SYSTEM_CLOCK } from './follower-options.js'
+import { PACK_BYTES_MAX, STAGED_AGE_MS_MAX } from './pack-plan.js'
+
+/** A stream to pack. */
+export interface StreamToPack {
+  readonly scope: TenantScope
+  readonly streamId: string
+}
+
+/** Due work as of one look. */
+export interface DueWork {
+  readonly streams: readonly StreamToPack[]
+  /** How long the oldest of them has waited. */
+  readonly oldestMs: number
+}
+
+const STREAMS_MAX = 1_000
+const TENANTS_PAGE = 500
+
+/** Finds due work over all tenants in Postgres, so that a queue that forgot everything costs a sweep's interval. */
+export class Sweeper {
+  readonly #due: DueStreamsStore
+  readonly #clock: Clock
+
+  constructor({ database, clock = SYSTEM_CLOCK }: Pick<FollowerOptions, 'database' | 'clock'>) {
+    this.#due = new DueStreamsStore(database)
+    this.#clock = clock
+  }
+
+  /** Streams that are due by size, age or request, oldest first; a thousand at most, the rest with the next look. */
+  async dueAcrossTenants(): Promise<DueWork> {
+    const nowMs = this.#clock.now()
+    const rows = await this.#due.dueAcrossTenants({
+      bytes: PACK_BYTES_MAX,
+      stagedBefore: new Date(nowMs - STAGED_AGE_MS_MAX),
+      streamsMax: STREAMS_MAX,
+    })
+    const [oldest] = rows
+    return {
+      streams: rows.map(({ tenantId, streamId }) => ({ scope: mintTenantScope(tenantId), streamId })),
+      oldestMs: oldest === undefined ? 0 : Math.max(0, nowMs - oldest.stagedSince.getTime()),
+    }
+  }
+
+  /** Every tenant, for work that each needs now and then. */
+  async *tenantsAcrossTenants(): AsyncGenerator<TenantScope> {
+    for (let after = '00000000-0000-0000-0000-000000000000'; ;) {
+      const tenants = await this.#due.tenantsAcrossTenants(after, TENANTS_PAGE)
+      for (const tenantId of tenants) yield mintTenantScope(tenantId)
+      const last = tenants.at(-1)
+      if (last === undefined || tenants.length < TENANTS_PAGE) return
+      after = last
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import type { TenantScope } from '@agentfs/access'
+import { createOrConfirm } from '@agentfs/storage'
+import type { TenantResources } from '../ports.js'
+
+/** The object store as followers use it: each tenant's own, under its prefix. */
+export class TenantObjects {
+  readonly #resources: TenantResources
+
+  constructor(resources: TenantResources) {
+    this.#resources = resources
+  }
+
+  /** Creates an object under a key that nobody else uses; an attempt that had landed unheard counts. */
+  async create(scope: TenantScope, objectKey: string, body: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const { objectStore, objectPrefix } = await this.#resources.resolve(scope)
+    await createOrConfirm(objectStore, objectPrefix + objectKey, body, signal === undefined ? {} : { signal })
+  }
+
+  /** Deletes objects that have a `dead` row. */
+  async delete(scope: TenantScope, objectKeys: readonly string[]): Promise<void> {
+    const { objectStore, objectPrefix } = await this.#resources.resolve(scope)
+    for (const objectKey of objectKeys) await objectStore.delete(objectPrefix + objectKey)
+  }
+}

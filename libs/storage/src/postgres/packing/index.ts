@@ -1,0 +1,8 @@
+export * from './abandoned-uploads-store.js'
+export * from './due-streams-store.js'
+export * from './key-ledger-store.js'
+export * from './object-rows-store.js'
+export type * from './packing-rows.js'
+export { PACKER, PackingStore } from './packing-store.js'
+export * from './part-offload-store.js'
+export * from './switch-store.js'

@@ -1,0 +1,166 @@
+import type { TenantScope } from '@agentfs/access'
+import { arrayLiteral } from '../array-literal.js'
+import type { Database } from '../database.js'
+import type { TenantTransaction } from '../transaction.js'
+
+/** A tenant's key-encryption key, wrapped by the KMS. */
+export interface LedgerKek {
+  readonly kekVersion: number
+  readonly wrapped: Uint8Array
+  readonly kms: string
+  readonly createdAt: Date
+}
+
+/** A key of any purpose, wrapped by the tenant's KEK. */
+export interface LedgerKey {
+  readonly keyId: string
+  readonly purpose: string
+  readonly agentId: string | null
+  readonly nodeId: string | null
+  readonly keyVersion: number
+  readonly kekVersion: number
+  readonly wrapped: Uint8Array
+  readonly createdAt: Date
+}
+
+/** A deleted key. */
+export interface LedgerTombstone {
+  readonly keyId: string
+  readonly reason: string
+  readonly at: Date
+}
+
+/** Key rows as one ledger object holds them. */
+export interface KeyLedgerRows {
+  readonly keks: readonly LedgerKek[]
+  readonly keys: readonly LedgerKey[]
+  readonly tombstones: readonly LedgerTombstone[]
+}
+
+/** Which of the agents' keys: by id, and all that nodes own (a file's parts may be sealed under several). */
+export interface WantedKeys {
+  readonly keyIds: readonly string[]
+  readonly nodeIds: readonly string[]
+}
+
+/** A ledger object whose bytes the object store has. */
+export interface StoredLedger {
+  readonly objectId: string
+  readonly size: number
+  readonly checksum: Uint8Array
+  readonly rows: KeyLedgerRows
+  /** Older ledger objects of which it holds everything that is still to be kept. */
+  readonly supersedes: readonly string[]
+}
+
+/** Key rows, and which of them the key ledger in the object store has. */
+export class KeyLedgerStore {
+  readonly #database: Database
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  /** Rows that the ledger lacks: all of the tenant's own, and of the agents' keys those wanted. */
+  async unledgered(scope: TenantScope, { keyIds, nodeIds }: WantedKeys): Promise<KeyLedgerRows> {
+    return this.#database.withTenant(scope, async (tx) => {
+      const { tenantId } = tx
+      const [keks, keys, tombstones] = await Promise.all([
+        tx.query<LedgerKek>`select kek_version, wrapped, kms, created_at from tenant_keks
+          where tenant_id = ${tenantId} and ledgered_at is null order by kek_version`,
+        tx.query<LedgerKey>`select key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at
+          from content_keys where tenant_id = ${tenantId} and ledgered_at is null
+            and (key_id = any (${arrayLiteral(keyIds)}::uuid[]) or agent_id is null
+              or node_id = any (${arrayLiteral(nodeIds)}::uuid[]))
+          order by key_id`,
+        tx.query<LedgerTombstone>`select key_id, reason, at from tombstones
+          where tenant_id = ${tenantId} and ledgered_at is null order by key_id`,
+      ])
+      return { keks, keys, tombstones }
+    })
+  }
+
+  /** Everything that the ledger of one agent (null: the tenant's own) must hold, with the objects that hold it now. */
+  async everything(
+    scope: TenantScope,
+    streamId: string,
+    agentId: string | null,
+  ): Promise<{ rows: KeyLedgerRows; objectIds: string[] }> {
+    return this.#database.withTenant(scope, async (tx) => {
+      const { tenantId } = tx
+      // The objects first: one that goes live after this look is not superseded, whatever it holds.
+      const objects = await tx.query<{ objectId: string }>`select object_id from objects
+        where tenant_id = ${tenantId} and stream_id = ${streamId} and kind = 'keys' and state = 'live'`
+      const [keks, keys, tombstones] = await Promise.all([
+        tx.query<LedgerKek>`select kek_version, wrapped, kms, created_at from tenant_keks
+          where tenant_id = ${tenantId} order by kek_version`,
+        tx.query<LedgerKey>`select key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at
+          from content_keys where tenant_id = ${tenantId} and (agent_id = ${agentId} or agent_id is null) order by key_id`,
+        tx.query<LedgerTombstone>`select key_id, reason, at from tombstones where tenant_id = ${tenantId} order by key_id`,
+      ])
+      return { rows: { keks, keys, tombstones }, objectIds: objects.map(({ objectId }) => objectId) }
+    })
+  }
+
+  /** Agents' streams (and the tenant's) whose ledger should be rewritten: in many pieces, or older than a tombstone. */
+  async fragmented(
+    scope: TenantScope,
+    objectsMax: number,
+  ): Promise<{ streamId: string; agentId: string | null }[]> {
+    return this.#database.withTenant(
+      scope,
+      (tx) => tx.query`
+      select o.stream_id, s.agent_id from objects o
+      join streams s on s.tenant_id = o.tenant_id and s.stream_id = o.stream_id
+      where o.tenant_id = ${tx.tenantId} and o.kind = 'keys' and o.state = 'live'
+      group by o.stream_id, s.agent_id
+      having count(*) > ${objectsMax}
+        or min(o.created_at) <= (select max(at) from tombstones where tenant_id = ${tx.tenantId})`,
+    )
+  }
+
+  /**
+   * Records that a ledger object is in the store: it is live, its keys are ledgered, what it supersedes is dead. False,
+   * and nothing done, where the object was given up meanwhile. A key that was wrapped anew since stays unledgered.
+   */
+  async markLedgered(scope: TenantScope, ledger: StoredLedger, now: Date): Promise<boolean> {
+    return this.#database
+      .withTenant(scope, async (tx) => {
+        await markKeys(tx, ledger.rows, now)
+        const [object] = await tx.query`update objects
+        set state = 'live', size = ${ledger.size}, live_bytes = ${ledger.size}, checksum = ${ledger.checksum}
+        where tenant_id = ${tx.tenantId} and object_id = ${ledger.objectId} and state = 'writing' returning object_id`
+        if (object === undefined) throw new GivenUp()
+        await tx.query`update objects set state = 'dead', dead_at = ${now}, live_bytes = 0
+        where tenant_id = ${tx.tenantId} and object_id = any (${arrayLiteral(ledger.supersedes)}::uuid[]) and state = 'live'`
+        return true
+      })
+      .catch((error: unknown) => {
+        if (error instanceof GivenUp) return false
+        throw error
+      })
+  }
+}
+
+/** Rolls a transaction back. */
+class GivenUp extends Error {}
+
+async function markKeys(tx: TenantTransaction, rows: KeyLedgerRows, now: Date): Promise<void> {
+  const { tenantId } = tx
+  const keyIds = arrayLiteral(rows.keys.map(({ keyId }) => keyId))
+  const kekVersions = arrayLiteral(rows.keks.map(({ kekVersion }) => kekVersion))
+  const tombstones = arrayLiteral(rows.tombstones.map(({ keyId }) => keyId))
+  // In order of their ids: packers of two agents both mark the tenant's own keys.
+  await tx.query`select from content_keys where tenant_id = ${tenantId} and key_id = any (${keyIds}::uuid[])
+    order by key_id for no key update`
+  await tx.query`
+    update content_keys k set ledgered_at = ${now}
+    from unnest(${keyIds}::uuid[], ${arrayLiteral(rows.keys.map(({ keyVersion }) => keyVersion))}::integer[],
+      ${arrayLiteral(rows.keys.map(({ kekVersion }) => kekVersion))}::integer[]) as seen (key_id, key_version, kek_version)
+    where k.tenant_id = ${tenantId} and k.key_id = seen.key_id and k.key_version = seen.key_version
+      and k.kek_version = seen.kek_version and k.ledgered_at is null`
+  await tx.query`update tenant_keks set ledgered_at = ${now}
+    where tenant_id = ${tenantId} and kek_version = any (${kekVersions}::integer[]) and ledgered_at is null`
+  await tx.query`update tombstones set ledgered_at = ${now}
+    where tenant_id = ${tenantId} and key_id = any (${tombstones}::uuid[]) and ledgered_at is null`
+}
