@@ -35,7 +35,7 @@ export type ReadLine =
   | { readonly type: 'key'; readonly key: string }
 
 /** Size and root of a log, in hex. */
-export interface LogHead {
+interface LogHead {
   readonly epoch: number
   readonly size: number
   readonly root: string

@@ -20,7 +20,7 @@ export const CHUNK_BYTES = 16_384
 /** Sealed bytes of every chunk but the last. */
 export const SEALED_CHUNK_BYTES = CHUNK_BYTES + GCM_TAG_BYTES
 /** Chunks a message may have; the counter must leave the upper bits of the nonce alone. */
-export const CHUNKS_MAX = 2 ** 38
+const CHUNKS_MAX = 2 ** 38
 
 /** A half-open range of bytes. */
 export interface ByteRange {
@@ -39,7 +39,7 @@ export function messageLength(plainLengthBytes: number): number {
 }
 
 /** Index of the last chunk of a message; `object_corrupt` for a length that no message has. */
-export function lastChunkOf(messageLengthBytes: number): number {
+function lastChunkOf(messageLengthBytes: number): number {
   const rest = messageLengthBytes - MESSAGE_HEAD_BYTES
   const last = Math.floor(rest / SEALED_CHUNK_BYTES)
   // A remainder below a tag's length (0 included) means that the short final chunk is missing or cut.
