@@ -23,6 +23,10 @@ export function isUniqueViolation(error: unknown): boolean {
 export function asDomainError(error: unknown): unknown {
   if (error instanceof AgentfsError) return error
   const code = databaseErrorCode(error)
+  // NUL in a text or in JSON: Postgres is the last to refuse it.
+  if (code === '22021' || code === '22P05') {
+    return new AgentfsError('invalid_request', { detail: 'a text holds a NUL character' }, { cause: error })
+  }
   if (!PASSING_STATE.test(code) && !PASSING_CODE.test(code)) return error
   const detail = 'the database does not answer; try again'
   return new AgentfsError('unavailable', { detail, retryAfterSeconds: RETRY_AFTER_SECONDS }, { cause: error })

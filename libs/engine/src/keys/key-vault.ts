@@ -1,0 +1,115 @@
+import { mintTenantScope, type TenantScope } from '@agentfs/access'
+import { AgentfsError, uuidv7 } from '@agentfs/contracts'
+import { KeyRing, type SealingKey, type WrappedKek } from '@agentfs/crypto'
+import {
+  type Database,
+  findKek,
+  findKeys,
+  type KeyPurpose,
+  type KeyRow,
+  type NewKeyRow,
+  type TenantTransaction,
+} from '@agentfs/storage'
+import type { TenantResources } from '../ports.js'
+
+/** A key ready for use, with the row it came from. */
+export interface UsableKey extends SealingKey {
+  readonly keyId: string
+}
+
+/** A key just made: usable now, its row to be committed beside what it seals. */
+export interface NewKey extends UsableKey {
+  readonly row: NewKeyRow
+}
+
+/** The unwrapped keys of this process, by tenant. */
+export class KeyVault {
+  readonly #database: Database
+  readonly #ring: KeyRing
+  /** KEKs of tenants that are being made: their rows are not committed yet. */
+  readonly #unborn = new Map<string, WrappedKek>()
+
+  constructor(database: Database, resources: TenantResources) {
+    this.#database = database
+    this.#ring = new KeyRing({
+      kmsFor: async (tenantId) => (await resources.resolve(mintTenantScope(tenantId))).kms,
+      loadKek: (tenantId, kekVersion) => this.#loadKek(tenantId, kekVersion),
+    })
+  }
+
+  /** Makes the first KEK of a new tenant and hands it out to `work`, which commits it. */
+  async withNewTenant<T>(scope: TenantScope, work: (kek: WrappedKek) => Promise<T>): Promise<T> {
+    const kek = await this.#ring.newKek(scope.tenantId, 1)
+    this.#unborn.set(scope.tenantId, kek)
+    try {
+      return await work(kek)
+    } finally {
+      this.#unborn.delete(scope.tenantId)
+    }
+  }
+
+  /** Makes a key under the tenant's current KEK. */
+  async newKey(
+    scope: TenantScope,
+    purpose: KeyPurpose,
+    owner: { readonly agentId?: string; readonly nodeId?: string } = {},
+  ): Promise<NewKey> {
+    const keyId = uuidv7()
+    const { key, row } = await this.#ring.newContentKey(scope.tenantId, keyId)
+    const kekVersion = new DataView(row.wrapped.buffer, row.wrapped.byteOffset).getUint32(1)
+    return {
+      keyId,
+      keyVersion: row.keyVersion,
+      key,
+      row: {
+        keyId,
+        keyVersion: row.keyVersion,
+        wrapped: row.wrapped,
+        purpose,
+        agentId: owner.agentId ?? null,
+        nodeId: owner.nodeId ?? null,
+        kekVersion,
+      },
+    }
+  }
+
+  /** The keys in rows that were just read: reading them first is what keeps an erased key from opening anything. */
+  async unwrap(scope: TenantScope, rows: readonly KeyRow[]): Promise<Map<string, UsableKey>> {
+    const { tenantId } = scope
+    const keys = new Map<string, UsableKey>()
+    for (const { keyId, keyVersion, wrapped } of rows) {
+      const key =
+        this.#ring.cachedContentKey({ tenantId, keyId, keyVersion }) ??
+        (await this.#ring.unwrapContentKey({ tenantId, keyId, keyVersion, wrapped }))
+      keys.set(keyId, { keyId, keyVersion, key })
+    }
+    return keys
+  }
+
+  /** Reads key rows within a transaction and unwraps them; those erased are left out. */
+  async load(tx: TenantTransaction, keyIds: readonly string[]): Promise<Map<string, UsableKey>> {
+    if (keyIds.length === 0) return new Map()
+    return this.unwrap(tx.scope, await findKeys(tx, keyIds))
+  }
+
+  /** One key that must be there. */
+  async require(scope: TenantScope, keyId: string): Promise<UsableKey> {
+    const rows = await this.#database.withTenant(scope, (tx) => findKeys(tx, [keyId]))
+    const key = (await this.unwrap(scope, rows)).get(keyId)
+    if (key === undefined) throw new AgentfsError('internal', { detail: 'a key is gone', keyId })
+    return key
+  }
+
+  /** Forgets erased keys. */
+  forget(scope: TenantScope, keyIds: readonly string[]): void {
+    for (const keyId of keyIds) this.#ring.forget(scope.tenantId, keyId)
+  }
+
+  async #loadKek(tenantId: string, kekVersion: number | 'current'): Promise<WrappedKek> {
+    const unborn = this.#unborn.get(tenantId)
+    if (unborn !== undefined) return unborn
+    const row = await this.#database.withTenant(mintTenantScope(tenantId), (tx) => findKek(tx, kekVersion))
+    if (row === undefined) throw new AgentfsError('not_found', { detail: 'the tenant is gone' })
+    return { tenantId, kekVersion: row.kekVersion, wrapped: row.wrapped }
+  }
+}

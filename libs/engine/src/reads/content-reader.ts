@@ -1,0 +1,109 @@
+import type { TenantScope } from '@agentfs/access'
+import { AgentfsError } from '@agentfs/contracts'
+import { contentMac, type Extent, openObjectRange, sameContentMac } from '@agentfs/crypto'
+import { type Database, findKeys, findParts, type PartRow } from '@agentfs/storage'
+import { macKeyOf } from '../content/seal-part.js'
+import type { KeyVault, UsableKey } from '../keys/key-vault.js'
+import type { SealedBytes } from './sealed-bytes.js'
+
+/** Bytes that a streamed read holds at once. */
+export const READ_WINDOW_BYTES = 1_048_576
+
+/** Reads content through its extents: only the chunks that hold the range are opened, and whole parts are checked. */
+export class ContentReader {
+  readonly #database: Database
+  readonly #vault: KeyVault
+  readonly #sealed: SealedBytes
+
+  constructor(database: Database, vault: KeyVault, sealed: SealedBytes) {
+    this.#database = database
+    this.#vault = vault
+    this.#sealed = sealed
+  }
+
+  /** The bytes from `from` to `to`; holes are zeros. For ranges that fit in memory. */
+  async read(
+    scope: TenantScope,
+    agentId: string,
+    extents: readonly Extent[],
+    from: number,
+    to: number,
+  ): Promise<Buffer> {
+    const bytes = Buffer.alloc(to - from)
+    const wanted = extents.filter(({ offset, length }) => offset < to && offset + length > from)
+    if (wanted.length === 0) return bytes
+    const { parts, keys } = await this.#load(scope, agentId, wanted)
+    for (const extent of wanted) {
+      const start = Math.max(from, extent.offset)
+      const end = Math.min(to, extent.offset + extent.length)
+      const partFrom = extent.partOffset + (start - extent.offset)
+      const plain = await this.#open(scope, extent, parts, keys, partFrom, end - start)
+      bytes.set(plain, start - from)
+    }
+    return bytes
+  }
+
+  /** The same as a stream of windows. */
+  async *stream(
+    scope: TenantScope,
+    agentId: string,
+    extents: readonly Extent[],
+    from: number,
+    to: number,
+  ): AsyncGenerator<Uint8Array> {
+    for (let at = from; at < to; ) {
+      // Windows end at multiples of their size, where parts of large files do.
+      const end = Math.min(to, (Math.floor(at / READ_WINDOW_BYTES) + 1) * READ_WINDOW_BYTES)
+      yield await this.read(scope, agentId, extents, at, end)
+      at = end
+    }
+  }
+
+  async #load(
+    scope: TenantScope,
+    agentId: string,
+    extents: readonly Extent[],
+  ): Promise<{ parts: Map<string, PartRow>; keys: Map<string, UsableKey> }> {
+    const partIds = [...new Set(extents.map(({ partId }) => partId))]
+    const keyIds = [...new Set(extents.map(({ keyId }) => keyId))]
+    const [rows, keyRows] = await this.#database.withTenant(scope, (tx) =>
+      Promise.all([findParts(tx, agentId, partIds), findKeys(tx, keyIds)]),
+    )
+    return {
+      parts: new Map(rows.map((row) => [row.partId, row])),
+      keys: await this.#vault.unwrap(scope, keyRows),
+    }
+  }
+
+  async #open(
+    scope: TenantScope,
+    extent: Extent,
+    parts: ReadonlyMap<string, PartRow>,
+    keys: ReadonlyMap<string, UsableKey>,
+    from: number,
+    length: number,
+  ): Promise<Buffer> {
+    const key = keys.get(extent.keyId)
+    if (key === undefined) throw new AgentfsError('not_found', { detail: 'the content was erased' })
+    const part = parts.get(extent.partId)
+    if (part === undefined || !sameContentMac(part.contentMac, extent.mac)) throw corrupt(extent, 'missing or swapped')
+    const sealed = await this.#sealed.get(scope, extent.partId, part)
+    const binding = { kind: 'part', tenantId: scope.tenantId, objectId: extent.partId, ...key } as const
+    const plain = openObjectRange(binding, sealed, from, length)
+    if (plain.length !== length) throw corrupt(extent, 'too short')
+    if (length === part.size && !sameContentMac(contentMac(macKeyOf(key), plain), extent.mac)) {
+      throw corrupt(extent, 'keyed hash')
+    }
+    return plain
+  }
+}
+
+function corrupt(extent: Extent, reason: string): AgentfsError {
+  return new AgentfsError('object_corrupt', {
+    objectKind: 'part',
+    objectId: extent.partId,
+    keyId: extent.keyId,
+    reason,
+    detail: `part ${extent.partId} is damaged: ${reason}`,
+  })
+}

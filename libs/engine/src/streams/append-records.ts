@@ -1,0 +1,84 @@
+import { append, canonicalJson, leafHash, type LogState, receiptFor } from '@agentfs/audit'
+import { type Receipt, type StreamRecord, uuidv7 } from '@agentfs/contracts'
+import { sealObject } from '@agentfs/crypto'
+import {
+  advanceStream,
+  type AuditEventRow,
+  insertAuditEvents,
+  insertRecords,
+  type NewRecordRow,
+  type StreamRow,
+  type TenantTransaction,
+} from '@agentfs/storage'
+import type { UsableKey } from '../keys/key-vault.js'
+
+/** A record without what its place in the stream gives it. */
+export interface RecordDraft {
+  readonly record: Omit<StreamRecord, 'v' | 'stream' | 'epoch' | 'seq'>
+  /** The agent that the events are listed under. */
+  readonly agentId: string | null
+  /** The caller's address, sealed, for the list; the record has it as base64. */
+  readonly addressSealed: Uint8Array | null
+}
+
+/**
+ * Appends records to a stream whose row this transaction has locked: assigns seq, hashes, seals, and sends the statements.
+ * `stagedBytes` are sealed bytes besides the records that wait with them. Gives a receipt per record.
+ */
+export function appendRecords(
+  tx: TenantTransaction,
+  stream: StreamRow,
+  key: UsableKey,
+  drafts: readonly RecordDraft[],
+  stagedBytes = 0,
+): Receipt[] {
+  let log: LogState = { size: stream.merkleSize, range: stream.merkleRange }
+  const rows: NewRecordRow[] = []
+  const events: AuditEventRow[] = []
+  const receipts: Receipt[] = []
+  let seq = stream.headSeq
+  for (const { record, agentId, addressSealed } of drafts) {
+    seq += 1
+    const { streamId, epoch } = stream
+    const text = Buffer.from(canonicalJson({ v: 1, stream: streamId, epoch, seq, ...record }), 'utf8')
+    const leaf = leafHash(text)
+    const recordId = uuidv7()
+    log = append(log, leaf)
+    rows.push({
+      recordId,
+      seq,
+      leafIndex: log.size - 1,
+      leaf,
+      at: new Date(record.at),
+      sealed: sealObject({ kind: 'record', tenantId: tx.tenantId, objectId: recordId, ...key }, text),
+    })
+    receipts.push(receiptFor({ stream: streamId, epoch, seq }, leaf, log))
+    for (const change of record.changes) {
+      events.push({
+        streamId,
+        epoch,
+        seq,
+        changeIndex: change.index,
+        at: new Date(record.at),
+        agentId,
+        actor: `${record.actor.kind}/${record.actor.id}`,
+        keyId: record.keyId ?? null,
+        door: record.door,
+        addressSealed,
+        action: change.action,
+        path: change.path?.replaceAll('\0', '␀') ?? null,
+        nodeId: change.node ?? null,
+        versionId: change.version ?? null,
+        outcome: record.outcome,
+        requestId: record.requestId,
+        eventId: uuidv7(),
+      })
+    }
+  }
+  const recordBytes = rows.reduce((sum, { sealed }) => sum + sealed.length, 0)
+  void insertRecords(tx, stream.streamId, stream.epoch, rows)
+  if (events.length > 0) void insertAuditEvents(tx, events)
+  const at = new Date(drafts.at(-1)?.record.at ?? Date.now())
+  void advanceStream(tx, stream.streamId, { seq, log, stagedBytes: stagedBytes + recordBytes, at })
+  return receipts
+}

@@ -1,0 +1,75 @@
+import { arrayLiteral } from './array-literal.js'
+import type { TenantTransaction } from './transaction.js'
+
+/** What a key is for. */
+export type KeyPurpose = 'content' | 'stream' | 'subject' | 'audit'
+
+/** A key wrapped by the tenant's KEK. */
+export interface KeyRow {
+  readonly keyId: string
+  readonly keyVersion: number
+  readonly wrapped: Uint8Array
+}
+
+/** A key to add, with whom it belongs to. */
+export interface NewKeyRow extends KeyRow {
+  readonly purpose: KeyPurpose
+  readonly agentId: string | null
+  readonly nodeId: string | null
+  readonly kekVersion: number
+}
+
+/** Adds keys beside what they seal. */
+export function insertKeys(tx: TenantTransaction, rows: readonly NewKeyRow[], at: Date): Promise<unknown> {
+  return tx.query`
+    insert into content_keys (tenant_id, key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at)
+    select ${tx.tenantId}::uuid, k.*, ${at}::timestamptz from unnest(
+      ${arrayLiteral(rows.map((row) => row.keyId))}::uuid[],
+      ${arrayLiteral(rows.map((row) => row.purpose))}::text[],
+      ${arrayLiteral(rows.map((row) => row.agentId))}::uuid[],
+      ${arrayLiteral(rows.map((row) => row.nodeId))}::uuid[],
+      ${arrayLiteral(rows.map((row) => row.keyVersion))}::integer[],
+      ${arrayLiteral(rows.map((row) => row.kekVersion))}::integer[],
+      ${arrayLiteral(rows.map((row) => row.wrapped))}::bytea[]) as k`
+}
+
+/** The keys of these ids that are neither gone nor tombstoned [ENC-3]. */
+export function findKeys(tx: TenantTransaction, keyIds: readonly string[]): Promise<KeyRow[]> {
+  return tx.query<KeyRow>`
+    select key_id, key_version, wrapped from content_keys k
+    where tenant_id = ${tx.tenantId} and key_id = any (${arrayLiteral(keyIds)}::uuid[])
+      and not exists (select from tombstones t where t.tenant_id = ${tx.tenantId} and t.key_id = k.key_id)`
+}
+
+/** Passes a node's keys to the node it became one with. */
+export function passKeys(tx: TenantTransaction, from: readonly string[], to: readonly string[]): Promise<unknown> {
+  return tx.query`
+    update content_keys k set node_id = p.survivor
+    from unnest(${arrayLiteral(from)}::uuid[], ${arrayLiteral(to)}::uuid[]) as p(lost, survivor)
+    where k.tenant_id = ${tx.tenantId} and k.node_id = p.lost`
+}
+
+/** The ids of a node's keys. */
+export async function keysOfNodes(tx: TenantTransaction, nodeIds: readonly string[]): Promise<string[]> {
+  const rows = await tx.query<{ keyId: string }>`
+    select key_id from content_keys
+    where tenant_id = ${tx.tenantId} and node_id = any (${arrayLiteral(nodeIds)}::uuid[]) and purpose = 'content'`
+  return rows.map(({ keyId }) => keyId)
+}
+
+/** Erases keys: tombstones first, then the rows [ENC-3]. */
+export function eraseKeys(
+  tx: TenantTransaction,
+  keyIds: readonly string[],
+  reason: string,
+  at: Date,
+): Promise<unknown> {
+  const ids = arrayLiteral(keyIds)
+  void tx.query`
+    insert into tombstones (tenant_id, key_id, reason, at)
+    select ${tx.tenantId}::uuid, k, ${reason}, ${at}::timestamptz from unnest(${ids}::uuid[]) as k
+    on conflict (tenant_id, key_id) do nothing`
+  // The row keeps its place for the foreign keys of parts; what it wrapped is gone.
+  return tx.query`
+    update content_keys set wrapped = ''::bytea where tenant_id = ${tx.tenantId} and key_id = any (${ids}::uuid[])`
+}

@@ -1,0 +1,43 @@
+import { arrayLiteral } from './array-literal.js'
+import type { TenantTransaction } from './transaction.js'
+
+/** Announces an object before its PUT: whatever happens then, the collector knows of it. */
+export async function insertWritingObject(
+  tx: TenantTransaction,
+  object: {
+    readonly objectId: string
+    readonly streamId: string
+    readonly kind: 'part'
+    readonly objectKey: string
+    readonly size: number
+  },
+  at: Date,
+): Promise<void> {
+  await tx.query`
+    insert into objects (tenant_id, object_id, stream_id, kind, object_key, state, size, live_bytes, created_at)
+    values (${tx.tenantId}, ${object.objectId}, ${object.streamId}, ${object.kind}, ${object.objectKey}, 'writing',
+      ${object.size}, ${object.size}, ${at})
+    on conflict (tenant_id, object_id) do nothing`
+}
+
+/** Makes objects live that a version is about to point at; gives the ids that may be pointed at, under their rows' locks. */
+export async function enlivenObjects(
+  tx: TenantTransaction,
+  objectIds: readonly string[],
+  seq: number,
+  epoch: number,
+): Promise<Set<string>> {
+  const rows = await tx.query<{ objectId: string }>`
+    update objects set state = 'live', epoch = ${epoch}, first_seq = case when state = 'writing' then ${seq} else first_seq end,
+      last_seq = case when state = 'writing' then ${seq} else last_seq end
+    where tenant_id = ${tx.tenantId} and object_id = any (${arrayLiteral(objectIds)}::uuid[]) and state in ('writing', 'live')
+    returning object_id`
+  return new Set(rows.map(({ objectId }) => objectId))
+}
+
+/** Marks objects that nothing points at; the collector deletes them after the grace time. */
+export function markObjectsDead(tx: TenantTransaction, objectIds: readonly string[], at: Date): Promise<unknown> {
+  return tx.query`
+    update objects set state = 'dead', dead_at = ${at}, live_bytes = 0
+    where tenant_id = ${tx.tenantId} and object_id = any (${arrayLiteral(objectIds)}::uuid[]) and state in ('writing', 'live')`
+}

@@ -1,0 +1,86 @@
+import { arrayLiteral } from './array-literal.js'
+import type { TenantTransaction } from './transaction.js'
+import type { SealedPlace } from './versions-store.js'
+
+/** A part's row. */
+export interface PartRow extends SealedPlace {
+  readonly partId: string
+  readonly nodeId: string
+  readonly keyId: string
+  readonly size: number
+  readonly contentMac: Uint8Array
+  readonly named: boolean
+  readonly objectId: string | null
+}
+
+/** A part to add: its sealed bytes, or the object that holds them alone. */
+export interface NewPartRow {
+  readonly partId: string
+  readonly nodeId: string
+  readonly keyId: string
+  readonly size: number
+  readonly contentMac: Uint8Array
+  readonly sealed: Uint8Array | null
+  readonly sealedLength: number
+  readonly objectId: string | null
+}
+
+/** Adds parts; without `seq` they wait for a push to name them. A part that is there already stays as it is. */
+export function insertParts(
+  tx: TenantTransaction,
+  agentId: string,
+  rows: readonly NewPartRow[],
+  commit: { readonly epoch: number; readonly seq: number | null; readonly at: Date },
+): Promise<{ readonly partId: string }[]> {
+  return tx.query<{ partId: string }>`
+    insert into parts (tenant_id, agent_id, epoch, seq, created_at, part_id, node_id, key_id, size, content_mac, sealed,
+      sealed_length, object_id, object_offset)
+    select ${tx.tenantId}::uuid, ${agentId}::uuid, ${commit.epoch}::integer, ${commit.seq}::bigint, ${commit.at}::timestamptz, p.*,
+      case when p.object_id is null then null else 0 end
+    from unnest(
+      ${arrayLiteral(rows.map((row) => row.partId))}::uuid[], ${arrayLiteral(rows.map((row) => row.nodeId))}::uuid[],
+      ${arrayLiteral(rows.map((row) => row.keyId))}::uuid[], ${arrayLiteral(rows.map((row) => row.size))}::integer[],
+      ${arrayLiteral(rows.map((row) => row.contentMac))}::bytea[], ${arrayLiteral(rows.map((row) => row.sealed))}::bytea[],
+      ${arrayLiteral(rows.map((row) => row.sealedLength))}::integer[],
+      ${arrayLiteral(rows.map((row) => row.objectId))}::uuid[]
+    ) as p(part_id, node_id, key_id, size, content_mac, sealed, sealed_length, object_id)
+    on conflict (tenant_id, agent_id, part_id) do nothing returning part_id`
+}
+
+/** Gives uploaded parts the commit that first names them. */
+export function nameParts(
+  tx: TenantTransaction,
+  agentId: string,
+  partIds: readonly string[],
+  commit: { readonly epoch: number; readonly seq: number },
+): Promise<unknown> {
+  return tx.query`
+    update parts set seq = ${commit.seq}, epoch = ${commit.epoch}
+    where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and seq is null
+      and part_id = any (${arrayLiteral(partIds)}::uuid[])`
+}
+
+/** Parts by id, with their sealed bytes where those are in the row. */
+export function findParts(
+  tx: TenantTransaction,
+  agentId: string,
+  partIds: readonly string[],
+): Promise<PartRow[]> {
+  return tx.query<PartRow>`
+    select p.part_id, p.node_id, p.key_id, p.size, p.content_mac, p.seq is not null as named, p.sealed, p.sealed_length,
+      p.object_id, o.object_key, p.object_offset
+    from parts p left join objects o on o.tenant_id = p.tenant_id and o.object_id = p.object_id
+    where p.tenant_id = ${tx.tenantId} and p.agent_id = ${agentId} and p.part_id = any (${arrayLiteral(partIds)}::uuid[])`
+}
+
+/** Parts by id without their bytes. */
+export function findPartFacts(
+  tx: TenantTransaction,
+  agentId: string,
+  partIds: readonly string[],
+): Promise<(Omit<PartRow, keyof SealedPlace> & { readonly staged: boolean })[]> {
+  return tx.query<Omit<PartRow, keyof SealedPlace> & { staged: boolean }>`
+    select part_id, node_id, key_id, size, content_mac, seq is not null as named, object_id, sealed is not null as staged
+    from parts
+    where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and part_id = any (${arrayLiteral(partIds)}::uuid[])`
+}

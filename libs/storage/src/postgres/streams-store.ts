@@ -1,0 +1,103 @@
+import type { LogState } from '@agentfs/audit'
+import type { TenantTransaction } from './transaction.js'
+
+/** What a stream is of. */
+export type StreamKind = 'agent' | 'reads' | 'tenant'
+
+/** A stream's row as a committer needs it: address, key and Merkle state. */
+export interface StreamRow {
+  readonly streamId: string
+  readonly kind: StreamKind
+  readonly agentId: string | null
+  readonly keyId: string
+  readonly epoch: number
+  readonly headSeq: number
+  readonly merkleSize: number
+  readonly merkleRange: Uint8Array
+  readonly grantsVersion: number
+}
+
+/** Opens a stream at epoch 0, empty. */
+export async function insertStream(
+  tx: TenantTransaction,
+  stream: Pick<StreamRow, 'streamId' | 'kind' | 'agentId' | 'keyId'>,
+): Promise<void> {
+  await tx.query`
+    insert into streams (tenant_id, stream_id, kind, agent_id, key_id)
+    values (${tx.tenantId}, ${stream.streamId}, ${stream.kind}, ${stream.agentId}, ${stream.keyId})`
+}
+
+/** Takes the stream's row for this transaction: the lock under which seq is assigned. Lock agents' streams before others. */
+export async function lockStream(tx: TenantTransaction, streamId: string): Promise<StreamRow | undefined> {
+  const [row] = await tx.query<StreamRow>`
+    select stream_id, kind, agent_id, key_id, epoch, head_seq, merkle_size, merkle_range, grants_version
+    from streams where tenant_id = ${tx.tenantId} and stream_id = ${streamId} for update`
+  return row
+}
+
+/** An agent with its stream, both rows locked for this transaction. */
+export interface LockedAgent extends StreamRow {
+  readonly agentId: string
+  readonly name: string
+  readonly rootId: string
+}
+
+/**
+ * Takes an agent's row and its stream's, in the order that everyone keeps [SY-16]: the lock of every commit. Undefined where
+ * the agent is gone.
+ */
+export async function lockAgent(tx: TenantTransaction, agentId: string): Promise<LockedAgent | undefined> {
+  const [row] = await tx.query<LockedAgent>`
+    select a.agent_id, a.name, a.root_id, s.stream_id, s.kind, s.key_id, s.epoch, s.head_seq, s.merkle_size, s.merkle_range,
+      s.grants_version
+    from agents a join streams s on s.tenant_id = a.tenant_id and s.stream_id = a.agent_id
+    where a.tenant_id = ${tx.tenantId} and a.agent_id = ${agentId} and a.deleted_at is null and s.tenant_id = ${tx.tenantId}
+    for no key update of a, s`
+  return row
+}
+
+/** A stream's row, unlocked. */
+export async function findStream(tx: TenantTransaction, streamId: string): Promise<StreamRow | undefined> {
+  const [row] = await tx.query<StreamRow>`
+    select stream_id, kind, agent_id, key_id, epoch, head_seq, merkle_size, merkle_range, grants_version
+    from streams where tenant_id = ${tx.tenantId} and stream_id = ${streamId}`
+  return row
+}
+
+/** Moves the head of a locked stream on; `stagedBytes` more wait for the packer. */
+export function advanceStream(
+  tx: TenantTransaction,
+  streamId: string,
+  head: { readonly seq: number; readonly log: LogState; readonly stagedBytes: number; readonly at: Date },
+): Promise<unknown> {
+  return tx.query`
+    update streams set head_seq = ${head.seq}, merkle_size = ${head.log.size}, merkle_range = ${head.log.range},
+      staged_bytes = staged_bytes + ${head.stagedBytes}, staged_since = coalesce(staged_since, ${head.at}), head_at = ${head.at}
+    where tenant_id = ${tx.tenantId} and stream_id = ${streamId}`
+}
+
+/** Counts bytes staged outside a commit: parts that no push has named yet. */
+export function addStagedBytes(tx: TenantTransaction, streamId: string, bytes: number): Promise<unknown> {
+  return tx.query`
+    update streams set staged_bytes = staged_bytes + ${bytes}
+    where tenant_id = ${tx.tenantId} and stream_id = ${streamId}`
+}
+
+/** Sealed bytes of the tenant that wait in Postgres. */
+export async function stagedBytesOfTenant(tx: TenantTransaction): Promise<number> {
+  const [row] = await tx.query<{ bytes: number }>`
+    select coalesce(sum(staged_bytes), 0)::bigint as bytes from streams
+    where tenant_id = ${tx.tenantId} and staged_bytes > 0`
+  return row?.bytes ?? 0
+}
+
+/** How far a stream is in the object store: the packer's cursor. */
+export async function storedThrough(
+  tx: TenantTransaction,
+  streamId: string,
+): Promise<{ readonly epoch: number; readonly seq: number }> {
+  const [row] = await tx.query<{ epoch: number; seq: number }>`
+    select epoch, seq from followers
+    where tenant_id = ${tx.tenantId} and stream_id = ${streamId} and follower = 'packer'`
+  return row ?? { epoch: 0, seq: 0 }
+}
