@@ -1,7 +1,7 @@
 import { AgentfsError } from '@agentfs/contracts'
 
 /** Seconds after which it is worth asking a store again that just failed. */
-export const RETRY_AFTER_SECONDS = 2
+const RETRY_AFTER_SECONDS = 2
 
 /** The object is not there. */
 export function objectMissing(key: string, cause?: unknown): AgentfsError {

