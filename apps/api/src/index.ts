@@ -1,1 +1,9 @@
-export {}
+export type { SignupPolicy } from './accounts/signup-gate.js'
+export type { ApiOptions } from './api-options.js'
+export { type Api, createApi } from './api.js'
+export { makeTokenKey, openTokenKeys, type TokenKey, type TokenKeySet } from './auth/token-keys.js'
+export type { AnnouncementBus, AnnouncementListener } from './feed/announcement-bus.js'
+export { FEED_PACE, type FeedPace } from './feed/feed-hub.js'
+export { InProcessBus } from './feed/in-process-bus.js'
+export { RedisBus } from './feed/redis-bus.js'
+export { RATE_LIMITS, type RateLimits } from './http/rate-limits.js'

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto'
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common'
+import { AgentfsError, type Route } from '@agentfs/contracts'
+import type { Caller, IdempotencyApi } from '@agentfs/engine'
+import { Reflector } from '@nestjs/core'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { firstValueFrom, from, type Observable } from 'rxjs'
+import { ROUTE } from './endpoint.js'
+import { JSON_BYTES_MAX, readBody } from './request-body.js'
+
+/**
+ * `Idempotency-Key` on POST: the first request's answer for every repetition within 24 hours, 422 for another request
+ * under the same key. Not for pushes and contents, which are repeatable by their own digests; nor for token exchange,
+ * where a kept token would be given out after its end; nor where nobody is signed in yet.
+ */
+@Injectable()
+export class IdempotencyInterceptor implements NestInterceptor {
+  readonly #reflector = new Reflector()
+
+  constructor(private readonly idempotency: IdempotencyApi) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const http = context.switchToHttp()
+    const request = http.getRequest<FastifyRequest>()
+    const route = this.#reflector.get<Route | undefined>(ROUTE, context.getHandler())
+    const key = request.headers['idempotency-key']
+    if (key === undefined || request.method !== 'POST' || request.caller === null || !isKept(route))
+      return next.handle()
+    return from(this.#once(request.caller, checkedKey(key), request, http.getResponse<FastifyReply>(), next))
+  }
+
+  async #once(
+    caller: Caller,
+    key: string,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    next: CallHandler,
+  ): Promise<unknown> {
+    const begun = await this.idempotency.begin(caller, key, await digestOf(request))
+    if (begun.kind === 'kept') {
+      reply.status(begun.answer.status).header('idempotency-replayed', 'true')
+      return begun.answer.body
+    }
+    try {
+      const body: unknown = await firstValueFrom(next.handle())
+      await this.idempotency.finish(caller, key, { status: reply.statusCode, body })
+      return body
+    } catch (error) {
+      // Nothing was committed by a request that failed, so it may be sent again under its key.
+      await this.idempotency.abandon(caller, key)
+      throw error
+    }
+  }
+}
+
+function isKept(route: Route | undefined): boolean {
+  return route !== undefined && route.body?.kind !== 'wire' && route.operation !== 'tokenExchange'
+}
+
+function checkedKey(key: string | string[]): string {
+  if (typeof key === 'string' && /^[\x21-\x7e]{1,255}$/.test(key)) return key
+  throw new AgentfsError('invalid_request', { detail: 'an Idempotency-Key is 1 to 255 printable characters' })
+}
+
+/** What makes two requests the same: verb, target and bytes. */
+async function digestOf(request: FastifyRequest): Promise<Uint8Array> {
+  const body = await readBody(request, JSON_BYTES_MAX)
+  return createHash('sha256').update(`${request.method} ${request.raw.url}\n`).update(body).digest()
+}
