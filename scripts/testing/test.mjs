@@ -23,10 +23,15 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   })
 }
 
-const ready =
-  (await part('install', () => ensureInstalled(say))) && (await part('build', () => ensureBuilt()))
-if (filters.length > 0) await runFiltered()
-else await runEverything()
+const installed = await part('install', () => ensureInstalled(say))
+// Unit tests run on the sources, so a build that fails is one failure and does not hide theirs.
+if (installed) await part('build', () => ensureBuilt())
+try {
+  if (filters.length > 0) await runFiltered()
+  else await runEverything()
+} catch (error) {
+  await part('the test script itself', () => Promise.reject(error))
+}
 const green = tally.print()
 process.exitCode = green && !interrupted ? 0 : 1
 

@@ -5,6 +5,7 @@ import { EmbeddedPostgresError } from './embedded-postgres-error.js'
 
 /** Held by the one service process that may start, stop and adopt the Postgres of a directory. */
 export interface DirectoryLock {
+  /** May be called twice. */
   release(): void
 }
 
@@ -29,7 +30,11 @@ export function lockDirectory(directory: string): DirectoryLock {
     )
   }
   writeFileSync(ownerFile, `${process.pid}\n`, { mode: 0o644 })
-  return { release: () => database.close() }
+  return {
+    release: () => {
+      if (database.isOpen) database.close()
+    },
+  }
 }
 
 function readOwner(ownerFile: string): string {

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { systemErrorCode } from './system-error-code.js'
 
 /** Reads the superuser's password; undefined where there is none yet. */
 export async function readPassword(file: string): Promise<string | undefined> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ''
+    if (systemErrorCode(error) === 'ENOENT') return ''
     throw error
   })
   return text.trim() === '' ? undefined : text.trim()

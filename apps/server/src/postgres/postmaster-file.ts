@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { chown, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** What Postgres writes to `postmaster.pid`; line 8 is its state, padded with blanks. */
@@ -25,5 +25,8 @@ export async function disownPostmasterFile(dataDirectory: string): Promise<void>
   const lines = (await readFile(path, 'utf8')).split('\n')
   const replacement = `${path}.disowned`
   await writeFile(replacement, [String(process.pid), ...lines.slice(1)].join('\n'), { mode: 0o600 })
+  // As root we write for another user, who has to read and remove the file.
+  const { uid, gid } = await stat(path)
+  await chown(replacement, uid, gid)
   await rename(replacement, path)
 }
