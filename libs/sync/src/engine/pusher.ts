@@ -1,0 +1,184 @@
+import { PUSH_BYTES_MAX, PUSH_OPERATIONS_MAX } from '@agentfs/contracts'
+import type { SyncRoutes } from '@agentfs/sdk'
+import type { FrozenPush, SettleOutcome } from '../store/engine-store.js'
+import type { Invalidation, RejectedItem } from '../store/store-types.js'
+import type { AsyncStore } from './async-store.js'
+import { backoffMs, pause } from './backoff.js'
+import { classifyFailure, type Failure } from './failures.js'
+
+/** How pushes are formed and tried. */
+export interface PusherOptions {
+  readonly store: AsyncStore
+  readonly routes: SyncRoutes
+  /** Milliseconds without a new entry after which a push is formed. */
+  readonly quietMs: number
+  /** Milliseconds after which it is formed although entries keep coming. */
+  readonly quietMaxMs: number
+  readonly random: () => number
+  readonly onInvalidate: (invalidations: readonly Invalidation[]) => void
+  readonly onRejected: (items: readonly RejectedItem[]) => void
+  /** The push met something that is not its own to mend. */
+  readonly onFailure: (failure: Failure) => void
+  readonly onReached: () => void
+  /** Folds the stream up to a seq; the answer of a push needs what came before it. */
+  readonly catchUpTo: (through: number) => Promise<void>
+  readonly snapshot: () => Promise<unknown>
+  /** A push was answered and settled, or given up. */
+  readonly afterPush: () => Promise<void>
+}
+
+// Room for the envelope around the operations.
+const LIMITS = { operationsMax: PUSH_OPERATIONS_MAX, bytesMax: PUSH_BYTES_MAX - 65_536 }
+
+/** Sends the journal: one push in flight, resent unchanged until it is answered [SY-8, SY-14, SY-15]. */
+export class Pusher {
+  readonly #options: PusherOptions
+  readonly #stop = new AbortController()
+  #wake: (() => void) | undefined
+  #hurry = false
+  #dirty = true
+  #firstDirtyMs = 0
+  #lastDirtyMs = 0
+  #paused = true
+  #running: Promise<void> | undefined
+
+  constructor(options: PusherOptions) {
+    this.#options = options
+  }
+
+  /** Starts the loop; it sends nothing until `resume`. */
+  start(): void {
+    this.#running = this.#loop()
+  }
+
+  /** Something was journaled. */
+  notice(): void {
+    const now = performance.now()
+    if (!this.#dirty) this.#firstDirtyMs = now
+    this.#dirty = true
+    this.#lastDirtyMs = now
+    this.#wake?.()
+  }
+
+  /** Push what there is at once. */
+  hurry(): void {
+    this.#hurry = true
+    this.#dirty = true
+    this.#wake?.()
+  }
+
+  /** The service can be reached. */
+  resume(): void {
+    this.#paused = false
+    this.#wake?.()
+  }
+
+  /** The service cannot be reached, or must not be. */
+  pause(): void {
+    this.#paused = true
+  }
+
+  /** Ends the loop. A push in flight stays frozen in the store. */
+  async close(): Promise<void> {
+    this.#stop.abort()
+    this.#wake?.()
+    await this.#running
+  }
+
+  async #loop(): Promise<void> {
+    const { signal } = this.#stop
+    let failures = 0
+    while (!signal.aborted) {
+      if (this.#paused || !this.#dirty) {
+        await this.#sleep(Number.POSITIVE_INFINITY)
+        continue
+      }
+      const waitMs = this.#hurry ? 0 : this.#quietLeftMs()
+      if (waitMs > 0) {
+        await this.#sleep(waitMs)
+        continue
+      }
+      this.#dirty = false
+      this.#hurry = false
+      try {
+        const push = await this.#options.store.freezePush(LIMITS)
+        if (push === null) continue
+        await this.#send(push)
+        failures = 0
+        this.#dirty = true
+        this.#hurry = true
+      } catch (error) {
+        this.#dirty = true
+        failures++
+        const failure = classifyFailure(error)
+        if (failure.kind === 'passing') {
+          this.#options.onFailure(failure)
+          const options = { firstMs: 100, mostMs: 30_000, random: this.#options.random }
+          await this.#sleep(failure.afterMs ?? backoffMs(failures, options))
+        } else {
+          await this.#recover(failure)
+        }
+      }
+    }
+  }
+
+  async #recover(failure: Exclude<Failure, { kind: 'passing' }>): Promise<void> {
+    const { store } = this.#options
+    switch (failure.kind) {
+      case 'resnapshot':
+        await this.#options.snapshot()
+        return
+      case 'forked':
+        await store.fork()
+        return
+      case 'refused':
+        this.#paused = true
+        this.#options.onFailure(failure)
+        return
+      case 'final':
+        await this.#settle(() => store.rejectPush(failure.code, failure.message))
+    }
+  }
+
+  async #send(push: FrozenPush): Promise<void> {
+    const { store, routes } = this.#options
+    const { signal } = this.#stop
+    for (const { part, node, parent } of push.parts) {
+      const bytes = await store.readPart(part)
+      await routes.putPart(node, part, bytes, { ...(parent === undefined ? {} : { parent }), signal })
+    }
+    const address = await store.address()
+    const answer = await routes.push(push.bytes, address?.epoch ?? 0, signal)
+    this.#options.onReached()
+    await this.#settle(() => store.settlePush(answer))
+  }
+
+  async #settle(settle: () => Promise<SettleOutcome>): Promise<void> {
+    for (;;) {
+      const outcome = await settle()
+      if (outcome.kind === 'settled') {
+        if (outcome.invalidations.length > 0) this.#options.onInvalidate(outcome.invalidations)
+        if (outcome.rejected.length > 0) this.#options.onRejected(outcome.rejected)
+        await this.#options.afterPush()
+        return
+      }
+      await this.#options.catchUpTo(outcome.through)
+    }
+  }
+
+  #quietLeftMs(): number {
+    const now = performance.now()
+    const quiet = this.#lastDirtyMs + this.#options.quietMs - now
+    const most = this.#firstDirtyMs + this.#options.quietMaxMs - now
+    return Math.min(quiet, most)
+  }
+
+  /** Sleeps until the time is over, something is journaled, or the engine closes. */
+  async #sleep(ms: number): Promise<void> {
+    const wakeUp = new AbortController()
+    this.#wake = () => wakeUp.abort()
+    const signal = AbortSignal.any([wakeUp.signal, this.#stop.signal])
+    await pause(Math.min(ms, 2 ** 30), signal)
+    this.#wake = undefined
+  }
+}

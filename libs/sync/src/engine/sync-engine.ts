@@ -1,0 +1,300 @@
+import { AgentfsError, type FeedFrame, type FlushAnswer } from '@agentfs/contracts'
+import { AgentfsClient, type AgentHandle, type ConnectionOptions } from '@agentfs/sdk'
+import type { Invalidation, RejectedItem, StoreStatus } from '../store/store-types.js'
+import type { AsyncStore } from './async-store.js'
+import { backoffMs, pause } from './backoff.js'
+import { isHealthy, nextState, type EngineEvent, type EngineState } from './engine-state.js'
+import { classifyFailure, type Failure } from './failures.js'
+import { Feed } from './feed.js'
+import { Fetcher } from './fetcher.js'
+import { Follower } from './follower.js'
+import { Pusher } from './pusher.js'
+import { TokenSource } from './token-source.js'
+
+const QUIET_MS = 30
+const QUIET_MAX_MS = 250
+
+/** What an engine tells the mount above it. */
+export interface EngineListener {
+  /** The kernel must forget these. */
+  onInvalidate(invalidations: readonly Invalidation[]): void
+  /** The engine's state changed; `healthy` is whether the kernel may believe what it was told for long [VIS-4]. */
+  onState(state: EngineState, healthy: boolean): void
+  /** Rows of a snapshot that have arrived. */
+  onProgress(rows: number): void
+  /** The service refused operations; they are kept in the rejected area [DUR-5]. */
+  onRejected(items: readonly RejectedItem[]): void
+}
+
+/** What an engine works with. */
+export interface SyncEngineOptions {
+  readonly store: AsyncStore
+  /** The service, with the long-lived key (or an access token) as `token`. */
+  readonly connection: ConnectionOptions & { readonly token: string }
+  /** The agent's id. */
+  readonly agent: string
+  readonly listener: EngineListener
+  /** A certificate authority to trust for the feed, PEM. */
+  readonly ca?: string
+  readonly random?: () => number
+}
+
+/** Keeps a client store and the service in step: follows the stream, pushes the journal, fetches contents. */
+export class SyncEngine {
+  readonly #store: AsyncStore
+  readonly #handle: AgentHandle
+  readonly #tokens: TokenSource | undefined
+  readonly #listener: EngineListener
+  readonly #follower: Follower
+  readonly #pusher: Pusher
+  readonly #fetcher: Fetcher
+  readonly #random: () => number
+  readonly #ca: string | undefined
+  readonly #stop = new AbortController()
+  readonly #unlisten: () => void
+  #state: EngineState = { kind: 'starting' }
+  #feed: Feed | undefined
+  #renewal: NodeJS.Timeout | undefined
+  #following: Promise<void> | undefined
+  #firstContact: { readonly promise: Promise<void>; readonly resolve: () => void }
+
+  constructor(options: SyncEngineOptions) {
+    this.#store = options.store
+    this.#listener = options.listener
+    this.#random = options.random ?? Math.random
+    this.#ca = options.ca
+    const { token, ...connection } = options.connection
+    // A long-lived key is never sent but to the exchange; an access token is all there is and is used as it is.
+    this.#tokens = token.startsWith('afs_')
+      ? new TokenSource(() => new AgentfsClient({ ...connection, token }).token({ agent: options.agent }))
+      : undefined
+    const current = this.#tokens
+    this.#handle = new AgentfsClient({
+      ...connection,
+      token: current === undefined ? token : () => current.current(),
+    }).agent(options.agent)
+    let resolve: () => void = () => undefined
+    const promise = new Promise<void>((done) => (resolve = done))
+    this.#firstContact = { promise, resolve }
+    this.#follower = new Follower({
+      store: this.#store,
+      routes: this.#handle.sync,
+      listener: {
+        onInvalidate: (invalidations) => this.#listener.onInvalidate(invalidations),
+        onProgress: (rows) => this.#listener.onProgress(rows),
+        onStored: () => undefined,
+      },
+    })
+    this.#fetcher = new Fetcher({ store: this.#store, routes: this.#handle.sync, random: this.#random })
+    this.#pusher = new Pusher({
+      store: this.#store,
+      routes: this.#handle.sync,
+      quietMs: QUIET_MS,
+      quietMaxMs: QUIET_MAX_MS,
+      random: this.#random,
+      onInvalidate: (invalidations) => this.#listener.onInvalidate(invalidations),
+      onRejected: (items) => this.#listener.onRejected(items),
+      onFailure: (failure) => this.#onFailure(failure),
+      onReached: () => undefined,
+      catchUpTo: (through) => this.#follower.catchUpTo(through),
+      snapshot: () => this.#follower.snapshot(),
+      afterPush: () => this.#follower.afterPush(),
+    })
+    this.#unlisten = this.#store.listen((event) => {
+      if (event.kind === 'journaled') this.#pusher.notice()
+      else if (event.kind === 'wanted') this.#fetcher.want(event.blocks)
+    })
+  }
+
+  /** Where the engine stands. */
+  get state(): EngineState {
+    return this.#state
+  }
+
+  /**
+   * Starts following and pushing. Resolves when the store was brought to the head once, or when the service could not be
+   * reached within `contactMs` and the engine goes on trying by itself; rejects where the credential is refused.
+   */
+  async start(contactMs = 10_000): Promise<EngineState> {
+    this.#pusher.start()
+    this.#following = this.#follow()
+    await Promise.race([this.#firstContact.promise, pause(contactMs, this.#stop.signal)])
+    return this.#state
+  }
+
+  /**
+   * Pushes what is journaled and waits for its acknowledgement, or until it is stored. Answers the store's status, which
+   * names what is left when the time is over.
+   */
+  async flush(until: 'acknowledged' | 'stored', timeoutMs: number): Promise<StoreStatus> {
+    const deadline = performance.now() + timeoutMs
+    this.#pusher.hurry()
+    let status = await this.#store.status()
+    while (status.journal.entries > 0 && performance.now() < deadline && !this.#stop.signal.aborted) {
+      await pause(5, this.#stop.signal)
+      status = await this.#store.status()
+    }
+    if (status.journal.entries > 0 || until === 'acknowledged') return status
+    const left = Math.max(1, Math.round(deadline - performance.now()))
+    const answer: FlushAnswer = await this.#handle.flush({ until, timeoutMs: Math.min(left, 120_000) })
+    await this.#store.setStored(answer.stored)
+    return await this.#store.status()
+  }
+
+  /** Stops following and pushing. What is journaled stays journaled. */
+  async close(): Promise<void> {
+    if (this.#state.kind === 'closed') return
+    this.#move({ kind: 'close' })
+    this.#stop.abort()
+    this.#feed?.close()
+    clearTimeout(this.#renewal)
+    this.#unlisten()
+    this.#fetcher.close()
+    await this.#pusher.close()
+    await this.#following
+  }
+
+  /** Connects, catches up, listens, and does so again when that ends, until closed or refused. */
+  async #follow(): Promise<void> {
+    const { signal } = this.#stop
+    let failures = 0
+    while (!signal.aborted && this.#state.kind !== 'refused') {
+      try {
+        await this.#follower.catchUp()
+        this.#move({ kind: 'reached' })
+        this.#pusher.resume()
+        const connected = await this.#listen()
+        failures = connected ? 0 : failures + 1
+      } catch (error) {
+        failures++
+        this.#onFailure(classifyFailure(error))
+      }
+      if (this.#refused() || signal.aborted) break
+      await pause(
+        backoffMs(Math.max(failures, 1), { firstMs: 50, mostMs: 5_000, random: this.#random }),
+        signal,
+      )
+    }
+    this.#firstContact.resolve()
+  }
+
+  /** One feed from its opening to its end; true where it was healthy at some time. */
+  async #listen(): Promise<boolean> {
+    const address = await this.#store.address()
+    if (address === null) return false
+    const target = await this.#handle.sync.feed(address.seq, address.epoch)
+    const { signal } = this.#stop
+    let healthy = false
+    await new Promise<void>((resolve) => {
+      let pending: Promise<void> = Promise.resolve()
+      const onFrame = async (frame: FeedFrame): Promise<void> => {
+        if (frame.type === 'revoked') {
+          await this.#refuse(frame.code)
+          feed.close()
+          resolve()
+          return
+        }
+        await this.#follower.applyFrame(frame)
+        if (frame.type === 'hello' || frame.type === 'heartbeat') {
+          healthy = true
+          this.#move({ kind: 'caught-up' })
+          this.#firstContact.resolve()
+          this.#fetcher.prefetch()
+        } else if (frame.type === 'commit') this.#fetcher.prefetch()
+      }
+      const feed = new Feed(
+        target,
+        {
+          onFrame: (frame) => {
+            pending = pending
+              .then(() => onFrame(frame))
+              .catch((error: unknown) => {
+                this.#onFailure(classifyFailure(error))
+                feed.close()
+                resolve()
+              })
+          },
+          onEnd: ({ error }) => {
+            this.#move({ kind: 'silent' })
+            if (error !== null) this.#onFailure(classifyFailure(error))
+            resolve()
+          },
+        },
+        this.#ca,
+      )
+      this.#feed = feed
+      this.#scheduleRenewal()
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    this.#feed = undefined
+    this.#move({ kind: 'silent' })
+    return healthy
+  }
+
+  /** Hands the feed a fresh token in time; a refusal on that way ends everything within a second [SY-1]. */
+  #scheduleRenewal(): void {
+    clearTimeout(this.#renewal)
+    const tokens = this.#tokens
+    const inMs = tokens?.renewInMs()
+    if (tokens === undefined || inMs === null || inMs === undefined) return
+    this.#renewal = setTimeout(() => {
+      tokens.current().then(
+        (token) => {
+          this.#feed?.renew(token)
+          this.#scheduleRenewal()
+        },
+        (error: unknown) => {
+          this.#onFailure(classifyFailure(error))
+          this.#renewal = setTimeout(() => this.#scheduleRenewal(), 5_000)
+        },
+      )
+    }, inMs + 10)
+  }
+
+  #onFailure(failure: Failure): void {
+    if (failure.kind === 'refused') {
+      // An access token that was refused may only have ended: the key behind it is asked first.
+      if (this.#tokens === undefined) void this.#refuse(failure.code)
+      else {
+        this.#tokens.invalidate()
+        this.#tokens.current().catch((error: unknown) => {
+          const again = classifyFailure(error)
+          if (again.kind === 'refused') void this.#refuse(again.code)
+        })
+      }
+    } else if (failure.kind === 'passing') {
+      if (failure.unreachable) this.#move({ kind: 'unreachable' })
+    } else if (failure.kind === 'final') {
+      // A route that answers for good that it will not: the loop tries again, and the state says that it does not follow.
+      this.#move({ kind: 'silent' })
+    }
+  }
+
+  async #refuse(code: string): Promise<void> {
+    this.#pusher.pause()
+    await this.#store.revoke()
+    this.#move({ kind: 'refused', code })
+    this.#feed?.close()
+    this.#firstContact.resolve()
+  }
+
+  #refused(): boolean {
+    return this.#state.kind === 'refused'
+  }
+
+  #move(event: EngineEvent): void {
+    const before = this.#state
+    const after = nextState(before, event)
+    if (after === before) return
+    this.#state = after
+    if (after.kind !== 'closed') this.#listener.onState(after, isHealthy(after))
+  }
+}
+
+/** The error of a mount whose credential is refused. */
+export function refusedError(state: EngineState): AgentfsError | undefined {
+  if (state.kind !== 'refused') return undefined
+  return new AgentfsError(state.code === 'key_revoked' ? 'key_revoked' : 'unauthenticated', {
+    detail: 'the service refused the credential; log in again, or mount with another key',
+  })
+}
