@@ -11,15 +11,31 @@ import type { TokenKeySet } from './token-keys.js'
  * a static of the strategy, is ours: jose, with the algorithm, issuer, audience and type spelt out.
  */
 export class TokenVerifier {
-  readonly #strategy: passportJwt.Strategy
+  readonly #keys: ReadonlyMap<string, KeyObject>
 
   constructor(keys: TokenKeySet) {
-    const known = new Map(keys.map((key) => [key.kid, key.publicKey]))
-    this.#strategy = new passportJwt.Strategy(
+    this.#keys = new Map(keys.map((key) => [key.kid, key.publicKey]))
+  }
+
+  /** What a token says, once signature, lifetime and form hold; `token_expired` or `unauthenticated` else. */
+  async verify(token: string): Promise<VerifiedToken> {
+    const { promise, resolve, reject } = Promise.withResolvers<VerifiedToken>()
+    // What passport's middleware does for each request: a strategy with the outcomes to call.
+    const strategy = Object.assign(this.#strategy(), {
+      success: (verified: VerifiedToken) => resolve(verified),
+      fail: (reason: unknown) => reject(refusal(reason)),
+      error: (reason: unknown) => reject(refusal(reason)),
+    })
+    strategy.authenticate(bearing(token))
+    return await promise
+  }
+
+  #strategy(): passportJwt.Strategy {
+    return new passportJwt.Strategy(
       {
         jwtFromRequest: passportJwt.ExtractJwt.fromAuthHeaderAsBearerToken(),
         secretOrKeyProvider: (_request, token: string, done) => {
-          const key = known.get(keyIdOf(token))
+          const key = this.#keys.get(keyIdOf(token))
           if (key === undefined) done(new errors.JWKSNoMatchingKey())
           else done(null, keyForTypes(key))
         },
@@ -31,25 +47,6 @@ export class TokenVerifier {
       },
     )
   }
-
-  /** What a token says, once signature, lifetime and form hold; `token_expired` or `unauthenticated` else. */
-  async verify(token: string): Promise<VerifiedToken> {
-    const { promise, resolve, reject } = Promise.withResolvers<VerifiedToken>()
-    // What passport's middleware does for each request: a copy of the strategy with the outcomes to call.
-    const copy: passportJwt.Strategy = Object.create(this.#strategy)
-    const run: StrategyRun = Object.assign(copy, {
-      success: (verified: VerifiedToken) => resolve(verified),
-      fail: (reason: unknown) => reject(refusal(reason)),
-      error: (reason: unknown) => reject(refusal(reason)),
-    })
-    run.authenticate({ headers: { authorization: `Bearer ${token}` } })
-    return await promise
-  }
-}
-
-/** A strategy as passport runs it: whatever it finds out it tells by calling itself. */
-interface StrategyRun {
-  authenticate(request: { readonly headers: { readonly authorization: string } }): void
 }
 
 type VerifierCallback = (error: unknown, payload?: unknown) => void
@@ -78,6 +75,12 @@ function keyIdOf(token: string): string {
   } catch {
     return ''
   }
+}
+
+/** Of Express's request the strategy looks at one header; feeds renew their tokens without a request. */
+function bearing(token: string): Parameters<passportJwt.Strategy['authenticate']>[0] {
+  const request: unknown = { headers: { authorization: `Bearer ${token}` } }
+  return request as Parameters<passportJwt.Strategy['authenticate']>[0]
 }
 
 /** The types of passport-jwt know strings and buffers only; it hands the key on to the verifier untouched. */

@@ -43,6 +43,7 @@ export class FileReader {
   #partial(reply: FastifyReply, opened: OpenedContent, requestId: string): boolean {
     const { range, size } = opened
     if (range === null) {
+      reply.header('content-range', `bytes */${size}`)
       const detail = `the range lies beyond the file, which has ${size} bytes`
       sendProblem(reply, new AgentfsError('invalid_request', { detail, size }), requestId, 416)
       return false

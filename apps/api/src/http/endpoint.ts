@@ -27,7 +27,7 @@ export function RequirePermission(permission: Permission): MethodDecorator {
 
 /** The router's spelling of a template: `{agent}` is `:agent`, and `{path}`, always last, a wildcard. */
 function routerPath(template: string): string {
-  return template.replace('{path}', '*path').replaceAll(/\{(\w+)\}/g, ':$1')
+  return template.replace('{path}', '*').replaceAll(/\{(\w+)\}/g, ':$1')
 }
 
 const VERBS = {

@@ -39,13 +39,14 @@ export function sendProblem(
   if (wait !== null) reply.header('retry-after', String(wait))
   if (HTTP_STATUS[error.code] === 401) reply.header('www-authenticate', 'Bearer realm="agentfs"')
   // What described the body that never came.
-  for (const name of ['content-length', 'content-range', 'etag', 'content-disposition', 'cache-control']) {
+  for (const name of ['content-length', 'etag', 'content-disposition', 'last-modified']) {
     reply.removeHeader(name)
   }
   const problem = problemOf(error, requestId)
   void reply
     .status(status ?? problem.status)
     .header('content-type', 'application/problem+json')
+    .header('cache-control', 'no-store')
     .send(JSON.stringify({ ...problem, status: status ?? problem.status }))
 }
 

@@ -13,7 +13,8 @@ export function filePathOf(url: string): string {
     throw invalid('write the path as /v1/agents/{agent}/files/{path}, percent-encoded by segment')
   const encoded = match[1] ?? ''
   if (encoded === '') return ''
-  return joinPath(encoded.split('/').map(decodeSegment))
+  // Checked again as a whole: its length has a limit too.
+  return checkedPath(joinPath(encoded.split('/').map(decodeSegment)))
 }
 
 /** A path given in a query or a body: as people write it, checked like one in a URL [FS-6]. */

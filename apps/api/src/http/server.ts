@@ -81,7 +81,7 @@ const NODE_OPTIONS = {
 function refuseTarget(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const detail = 'the path is not percent-encoded UTF-8, or is far too long'
   sendProblem(
-    reply.headers(SECURITY_HEADERS),
+    reply.headers(SECURITY_HEADERS).header('x-request-id', request.id),
     new AgentfsError('invalid_path', { detail }, { cause: error }),
     request.id,
   )

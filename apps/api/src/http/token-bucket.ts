@@ -23,6 +23,11 @@ export class TokenBuckets {
     this.#keysMax = keysMax
   }
 
+  /** How many keys are remembered. */
+  get size(): number {
+    return this.#buckets.size
+  }
+
   /** Takes one token; 0 when it was there, else the seconds until one is. */
   take(key: string, nowMs: number): number {
     const bucket = this.#current(key, nowMs)

@@ -32,7 +32,7 @@ export class PagesController {
       .send(landingPage(serviceUrlOf(request, this.options.publicUrl ?? null)))
   }
 
-  @Get('*path')
+  @Get('*')
   @RequirePermission('public')
   any(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
     const pathname = pathnameOf(request.raw.url ?? '/')
