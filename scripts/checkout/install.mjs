@@ -12,7 +12,7 @@ import { capture, run } from './run.mjs'
 export async function ensureInstalled(say) {
   if (!isInstalled()) {
     say('installing packages (npm ci; about a minute the first time)')
-    const code = await npm(['ci', '--no-audit', '--no-fund'])
+    const code = await npm(['ci', '--no-audit', '--no-fund', '--loglevel=error'])
     if (code !== 0) {
       throw new Failure(
         `npm ci failed with code ${code}; its message is above. It needs the network and about 1 GB of disk. ` +
