@@ -25,9 +25,7 @@ for (const [parentPath, parent] of Object.entries(lock.packages)) {
       throw new Error(`${name}@${version} (of ${parentPath}) is no exact version`)
     lock.packages[`node_modules/${name}`] = {
       version,
-      ...platform(name),
-      ...(parent.dev === true ? { dev: true } : {}),
-      optional: true,
+      ...platform(name, parent.dev === true),
     }
     added.push(`${name}@${version}`)
   }
@@ -53,7 +51,7 @@ function isLocked(parentPath, name) {
 }
 
 /** What the name says about where the package runs: `…-linux-arm-gnueabihf`, `…/darwin-x64`, `…-win32-x64-msvc`. */
-function platform(name) {
+function platform(name, dev) {
   const words = name.split(/[/-]/)
   const os = words.find((word) => word in OS)
   const cpu = words.find((word) => CPU.includes(word))
@@ -63,5 +61,12 @@ function platform(name) {
     : words.some((word) => word.startsWith('gnu'))
       ? 'glibc'
       : undefined
-  return { cpu: [cpu], ...(libc === undefined ? {} : { libc: [libc] }), os: [os] }
+  // In npm's order of keys.
+  return {
+    cpu: [cpu],
+    ...(dev ? { dev } : {}),
+    ...(libc === undefined ? {} : { libc: [libc] }),
+    optional: true,
+    os: [os],
+  }
 }
