@@ -97,6 +97,10 @@ export interface EngineStore {
   reinstate(): void
   /** A hash over the confirmed tree, for comparing with the service's [SY-19]. */
   treeHash(): string
+  /** The paths (as the user sees them) of what is journaled and not acknowledged, each once; for `unmount` and `sync` [DUR-8]. */
+  journaledPaths(): readonly string[]
+  /** Inodes with an open handle: what the kernel must forget by itself when the feed falls silent [VIS-4]. */
+  openInodes(): readonly number[]
   /** Work for quiet moments: checkpoint, eviction. */
   maintain(): void
 }

@@ -1,0 +1,81 @@
+import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
+import type { EngineStore } from '../store/engine-store.js'
+import { packError, unpackError, type WireError } from '../store/store-error.js'
+import type { StoreEvent } from '../store/store-types.js'
+import { BRIDGED, type BridgeCall, type BridgeReply, type WireEvent } from './bridge-messages.js'
+
+/** What a server serves: the engine's side of a store, and its events. */
+export type ServedStore = EngineStore & {
+  listen(listener: (event: StoreEvent) => void): () => void
+}
+
+/**
+ * Answers an engine on another thread. This thread need not run an event loop: it calls `drain` when it is woken, and
+ * every call is answered within it, in order. Where the thread does run its loop, `serve` answers by messages.
+ */
+export class StoreServer {
+  readonly #store: ServedStore
+  readonly #port: MessagePort
+  readonly #unlisten: () => void
+
+  constructor(store: ServedStore, port: MessagePort) {
+    this.#store = store
+    this.#port = port
+    this.#unlisten = store.listen((event) => this.#send({ kind: 'event', event: packEvent(event) }))
+  }
+
+  /** Answers all calls that have arrived. Never blocks. */
+  drain(): void {
+    for (
+      let next = receiveMessageOnPort(this.#port);
+      next !== undefined;
+      next = receiveMessageOnPort(this.#port)
+    ) {
+      this.#answer(next.message as BridgeCall)
+    }
+  }
+
+  /** Answers calls as they arrive, on a thread that runs its event loop. */
+  serve(): void {
+    this.#port.on('message', (call: BridgeCall) => this.#answer(call))
+  }
+
+  /** Stops answering. */
+  close(): void {
+    this.#unlisten()
+    this.#port.close()
+  }
+
+  #answer(call: BridgeCall): void {
+    let reply: BridgeReply
+    try {
+      reply = { kind: 'answer', id: call.id, value: this.#call(call) }
+    } catch (error) {
+      reply = { kind: 'failure', id: call.id, error: packError(error) }
+    }
+    this.#send(reply)
+  }
+
+  #call({ method, args }: BridgeCall): unknown {
+    if (!Object.hasOwn(BRIDGED, method)) throw new Error(`a store has no method ${method}`)
+    const [first, second] = args
+    // An error among the arguments crossed as plain data.
+    if (method === 'failBlocks') {
+      this.#store.failBlocks(
+        first as Parameters<EngineStore['failBlocks']>[0],
+        unpackError(second as WireError),
+      )
+      return undefined
+    }
+    const call = this.#store[method] as (...values: readonly unknown[]) => unknown
+    return call.apply(this.#store, [...args])
+  }
+
+  #send(reply: BridgeReply): void {
+    this.#port.postMessage(reply)
+  }
+}
+
+function packEvent(event: StoreEvent): WireEvent {
+  return event.kind === 'unavailable' ? { ...event, error: packError(event.error) } : event
+}

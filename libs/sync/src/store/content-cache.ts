@@ -1,0 +1,140 @@
+import type { BlobStore } from './blob-store.js'
+import type { StoreDatabase } from './store-database.js'
+
+/** Contents travel and are kept by blocks of this size. */
+export const BLOCK_BYTES = 1_048_576
+
+/** Contents of confirmed versions, by block, within a budget; the least recently used go first. */
+export class ContentCache {
+  readonly #database: StoreDatabase
+  readonly #blobs: BlobStore
+  readonly #bytesMax: number
+  #bytes: number
+  #tick: number
+  readonly #used = new Map<string, { version: string; block: number }>()
+
+  constructor(database: StoreDatabase, blobs: BlobStore, bytesMax: number) {
+    this.#database = database
+    this.#blobs = blobs
+    this.#bytesMax = bytesMax
+    const row = database
+      .sql('select coalesce(sum(length), 0) as bytes, coalesce(max(used), 0) as tick from cache')
+      .get()
+    this.#bytes = Number(row?.['bytes'] ?? 0)
+    this.#tick = Number(row?.['tick'] ?? 0) + 1
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** True where a block is here. */
+  has(version: string, block: number): boolean {
+    return (
+      this.#database.sql('select 1 from cache where version = ? and block = ?').get(version, block) !==
+      undefined
+    )
+  }
+
+  /** A block's bytes; undefined where it is not here. Not to be changed. */
+  read(version: string, block: number): Buffer | undefined {
+    const blob = this.blobOf(version, block)
+    if (blob === undefined) return undefined
+    this.#used.set(`${version}/${block}`, { version, block })
+    return this.#blobs.read(blob)
+  }
+
+  /** The blob of a block. */
+  blobOf(version: string, block: number): number | undefined {
+    const row = this.#database
+      .sql('select blob from cache where version = ? and block = ?')
+      .get(version, block)
+    return row === undefined ? undefined : Number(row['blob'])
+  }
+
+  /** Keeps a block; one that is here already stays. Within a transaction. */
+  add(version: string, block: number, bytes: Uint8Array): void {
+    if (this.has(version, block)) return
+    this.adopt(version, block, this.#blobs.add(bytes), bytes.length)
+  }
+
+  /** Takes over a blob as a block: what a push acknowledged need not be written twice. Within a transaction. */
+  adopt(version: string, block: number, blob: number, length: number): void {
+    this.#database
+      .sql('insert into cache (version, block, blob, length, used) values (?, ?, ?, ?, ?)')
+      .run(version, block, blob, length, this.#tick)
+    this.#bytes += length
+  }
+
+  /** Gives the blocks from one version to its successor, where they are the same. Within a transaction. */
+  pass(version: string, block: number, successor: string): boolean {
+    if (this.has(successor, block)) return true
+    const row = this.#database
+      .sql('update cache set version = ? where version = ? and block = ? returning length')
+      .get(successor, version, block)
+    return row !== undefined
+  }
+
+  /** Drops all blocks of a version. Within a transaction. */
+  drop(version: string): void {
+    const rows = this.#database.sql('delete from cache where version = ? returning blob, length').all(version)
+    for (const row of rows) {
+      this.#blobs.remove(Number(row['blob']))
+      this.#bytes -= Number(row['length'])
+    }
+  }
+
+  /** Drops everything. Within a transaction. */
+  clear(): void {
+    for (const row of this.#database.sql('delete from cache returning blob').all())
+      this.#blobs.remove(Number(row['blob']))
+    this.#bytes = 0
+  }
+
+  /** Drops the least recently used blocks above the budget, but for pinned versions. Within a transaction. */
+  evict(pinned: ReadonlySet<string>): void {
+    this.#recordUse()
+    if (this.#bytes <= this.#bytesMax) return
+    const goal = this.#bytesMax * 0.9
+    for (const row of this.#database
+      .sql('select version, block, blob, length from cache order by used limit 10000')
+      .all()) {
+      if (this.#bytes <= goal) break
+      if (pinned.has(String(row['version']))) continue
+      this.#database
+        .sql('delete from cache where version = ? and block = ?')
+        .run(String(row['version']), Number(row['block']))
+      this.#blobs.remove(Number(row['blob']))
+      this.#bytes -= Number(row['length'])
+    }
+  }
+
+  /** True where eviction has something to do. */
+  get isOverBudget(): boolean {
+    return this.#bytes > this.#bytesMax
+  }
+
+  /** Room left under the budget. */
+  get room(): number {
+    return Math.max(0, this.#bytesMax - this.#bytes)
+  }
+
+  /** Counts anew after a transaction was undone. */
+  recount(): void {
+    this.#bytes = Number(
+      this.#database.sql('select coalesce(sum(length), 0) as bytes from cache').get()?.['bytes'] ?? 0,
+    )
+  }
+
+  /** Reads are noted in memory and written here: a write for each read would halve the speed of both. */
+  #recordUse(): void {
+    if (this.#used.size === 0) return
+    this.#tick++
+    for (const { version, block } of this.#used.values()) {
+      this.#database
+        .sql('update cache set used = ? where version = ? and block = ?')
+        .run(this.#tick, version, block)
+    }
+    this.#used.clear()
+  }
+}

@@ -1,0 +1,111 @@
+import type { OperationResult, PushAnswer } from '@agentfs/contracts'
+import { BLOCK_BYTES } from './content-cache.js'
+import { contentOf, readContent, type FileContent } from './file-content.js'
+import { gapsWithin, segmentsWithin } from './segments.js'
+import { isLocalContent, type JournalEntry, type LocalContent } from './journal-entry.js'
+import type { StoreState } from './store-state.js'
+
+/**
+ * Turns what a push acknowledged into cached contents of confirmed versions, mostly by renaming rows; what no version needs
+ * goes. Answers the nodes whose content is another than shown: appends that met a newer head. Within a transaction, while the
+ * entries are still in the journal's memory.
+ */
+export function keepContents(
+  state: StoreState,
+  done: readonly { entry: JournalEntry; result: OperationResult }[],
+  answer: PushAnswer,
+): Set<string> {
+  const changed = new Set<string>()
+  const needed = neededVersions(state, done, answer)
+  const versions = new Map((answer.commit?.delta.versions ?? []).map((version) => [version.id, version]))
+  const adopted = new Set<number>()
+  for (const { entry } of done) {
+    const { operation } = entry
+    if (!isLocalContent(operation)) continue
+    const version = versions.get(operation.version)
+    if (version === undefined) continue
+    noteUnstored(state, version.node, version.id, answer.commit?.seq ?? state.facts.seq)
+    if (!isAsShown(operation, version.size, version.parents)) {
+      changed.add(version.node)
+    } else if (needed.has(operation.version)) {
+      keepVersion(
+        state,
+        operation.version,
+        contentOf(state.journal, operation.version, operation.size),
+        adopted,
+      )
+    }
+  }
+  for (const { entry } of done) {
+    for (const piece of entry.pieces) {
+      state.journal.storePieceGone(piece)
+      if (!adopted.has(piece.blob)) state.blobs.remove(piece.blob)
+    }
+  }
+  return changed
+}
+
+/** Heads of the commit, and what waiting entries are based on. */
+function neededVersions(
+  state: StoreState,
+  done: readonly { entry: JournalEntry }[],
+  answer: PushAnswer,
+): Set<string | null> {
+  const needed = new Set<string | null>(answer.commit?.delta.nodes.map((node) => node.version) ?? [])
+  const gone = new Set(done.map(({ entry }) => entry.seq))
+  for (const { seq, operation } of state.journal.entries()) {
+    if (gone.has(seq)) continue
+    if (operation.op === 'write') needed.add(operation.base)
+    else if (operation.op === 'append') needed.add(operation.assumed)
+    else if (operation.op === 'replace') needed.add(operation.sourceVersion)
+  }
+  return needed
+}
+
+/** True where the service made of the operation what is shown here. */
+function isAsShown(operation: LocalContent, size: number, parents: readonly string[]): boolean {
+  if (size !== operation.size) return false
+  return operation.op !== 'append' || (parents[0] ?? null) === operation.assumed
+}
+
+function keepVersion(state: StoreState, version: string, content: FileContent, adopted: Set<number>): void {
+  for (let block = 0; block * BLOCK_BYTES < content.size; block++) {
+    const start = block * BLOCK_BYTES
+    const end = Math.min(content.size, start + BLOCK_BYTES)
+    const [segment] = segmentsWithin(content.segments, start, end)
+    if (segment === undefined) {
+      if (content.below !== null && passes(content, content.below.size, start, end)) {
+        state.cache.pass(content.below.version, block, version)
+        continue
+      }
+    } else if (segment.start === start && segment.end === end && segment.blobOffset === 0) {
+      if (!adopted.has(segment.blob) && state.blobs.length(segment.blob) === end - start) {
+        if (!state.cache.has(version, block)) state.cache.adopt(version, block, segment.blob, end - start)
+        adopted.add(segment.blob)
+        continue
+      }
+    }
+    if (
+      gapsWithin(content.segments, start, Math.min(end, content.limit)).length > 0 &&
+      content.below === null
+    )
+      continue
+    const read = readContent(state, content, start, end - start)
+    if ('bytes' in read) state.cache.add(version, block, read.bytes)
+  }
+}
+
+/** True where a block is the same in the version below. */
+function passes(content: FileContent, belowSize: number, start: number, end: number): boolean {
+  return end <= content.limit && Math.min(belowSize, start + BLOCK_BYTES) === end
+}
+
+/** The newest version of each node that is acknowledged and not stored [SY-4]. */
+function noteUnstored(state: StoreState, node: string, version: string, seq: number): void {
+  state.database
+    .sql(
+      `insert into unstored (node, version, seq) values (?, ?, ?)
+       on conflict (node) do update set version = excluded.version, seq = excluded.seq`,
+    )
+    .run(node, version, seq)
+}

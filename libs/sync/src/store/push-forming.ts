@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto'
+import { PUSH_BYTES_MAX, PUSH_OPERATIONS_MAX, type PushRequest } from '@agentfs/contracts'
+import type { FrozenPart, FrozenPush, PushLimits } from './engine-store.js'
+import { foldEntries } from './fold.js'
+import type { JournalEntry } from './journal-entry.js'
+import { decode, encode } from './row-codec.js'
+import type { StoreState } from './store-state.js'
+import { inlineBytes, readSource, wireOperation, type PlannedPart } from './wire-operations.js'
+
+/** A push in flight as persisted: its bytes are a blob of their own. */
+export interface Flight {
+  readonly number: number
+  readonly digest: string
+  readonly blob: number
+  readonly parts: readonly (PlannedPart & { parent?: string })[]
+}
+
+/** The push in flight; undefined where there is none. */
+export function currentFlight(state: StoreState): Flight | undefined {
+  const row = state.database.sql('select number, blob, sealed from pushes').get()
+  if (row === undefined || !(row['sealed'] instanceof Uint8Array)) return undefined
+  const number = Number(row['number'])
+  const body = decode(state.sealer.open('pushes', number, row['sealed'])) as Pick<Flight, 'digest' | 'parts'>
+  return { number, blob: Number(row['blob']), ...body }
+}
+
+/** The push in flight, the very bytes, or a new one of what waits first in the journal. */
+export function freezePush(state: StoreState, limits: PushLimits): FrozenPush | null {
+  state.announced = false
+  const flight = currentFlight(state)
+  if (flight !== undefined) return frozen(state, flight)
+  const operationsMax = Math.min(limits.operationsMax, PUSH_OPERATIONS_MAX)
+  const waiting = [...state.journal.entries()].filter((entry) => entry.push === 0).slice(0, 2 * operationsMax)
+  if (waiting.length === 0) return null
+  const folded = foldEntries(waiting)
+  const chosen = withinLimits(folded, operationsMax, Math.min(limits.bytesMax, PUSH_BYTES_MAX / 2))
+  const number = state.facts.pushNumber + 1
+  const pushed = state.transact(() => {
+    storeFolded(state, waiting, folded)
+    if (chosen.length === 0) return undefined
+    const { bytes, parts } = pushBody(state, number, chosen)
+    const digest = createHash('sha256').update(bytes).digest('hex')
+    const made: Flight = { number, digest, blob: state.blobs.add(bytes), parts }
+    state.database
+      .sql('insert into pushes (number, blob, sealed) values (?, ?, ?)')
+      .run(number, made.blob, state.sealer.seal('pushes', number, encode({ digest, parts })))
+    const last = chosen.at(-1)?.seq ?? 0
+    state.database.sql('update journal set push = ? where push = 0 and seq <= ?').run(number, last)
+    return { made, bytes }
+  })
+  showFolded(state, waiting, folded)
+  for (const entry of chosen) state.journal.put({ ...entry, push: number })
+  return pushed === undefined ? null : frozen(state, pushed.made, pushed.bytes)
+}
+
+/** The plain bytes of a part of the push in flight. */
+export function readPart(state: StoreState, part: string): Uint8Array<ArrayBuffer> {
+  const planned = currentFlight(state)?.parts.find((it) => it.part === part)
+  if (planned === undefined) throw new Error(`part ${part} is not of the push in flight`)
+  const bytes = new Uint8Array(planned.length)
+  let at = 0
+  for (const source of planned.sources) {
+    bytes.set(readSource(state.blobs, source), at)
+    at += source.length
+  }
+  return bytes
+}
+
+function frozen(state: StoreState, flight: Flight, bytes?: Uint8Array<ArrayBuffer>): FrozenPush {
+  const parts = flight.parts.map(({ part, node, parent, length }): FrozenPart => {
+    return { part, node, length, ...(parent === undefined ? {} : { parent }) }
+  })
+  return {
+    number: flight.number,
+    digest: flight.digest,
+    bytes: bytes ?? new Uint8Array(state.blobs.read(flight.blob)),
+    parts,
+  }
+}
+
+function withinLimits(
+  entries: readonly JournalEntry[],
+  operationsMax: number,
+  bytesMax: number,
+): JournalEntry[] {
+  const chosen: JournalEntry[] = []
+  let bytes = 0
+  for (const entry of entries) {
+    bytes += inlineBytes(entry) + ENVELOPE_BYTES
+    if (chosen.length > 0 && (chosen.length >= operationsMax || bytes > bytesMax)) break
+    chosen.push(entry)
+  }
+  return chosen
+}
+
+/** What an operation's names and ids come to, at most but for long names. */
+const ENVELOPE_BYTES = 512
+
+function pushBody(
+  state: StoreState,
+  number: number,
+  entries: readonly JournalEntry[],
+): { bytes: Uint8Array<ArrayBuffer>; parts: Flight['parts'] } {
+  const wire = entries.map((entry) => wireOperation(state.blobs, entry))
+  const request: PushRequest = {
+    store: state.facts.store,
+    number,
+    previous: state.facts.pushDigest,
+    operations: wire.map(({ operation }) => operation),
+  }
+  const parts = wire
+    .flatMap((it) => it.parts)
+    .map((part) => {
+      const parent = knownParent(state, part.node)
+      return parent === undefined ? part : { ...part, parent }
+    })
+  return { bytes: encode(request), parts }
+}
+
+/** The nearest directory above that the service knows, for nodes it does not know yet. */
+function knownParent(state: StoreState, node: string): string | undefined {
+  if (state.tree.confirmedNode(node) !== undefined) return undefined
+  for (
+    let at = state.tree.entriesOf(node)[0]?.parent;
+    at !== undefined;
+    at = state.tree.entriesOf(at)[0]?.parent
+  ) {
+    if (state.tree.confirmedNode(at) !== undefined) return at
+  }
+  return state.facts.root ?? undefined
+}
+
+/** Writes what folding changed: rows of entries that went or took over pieces. Within the transaction. */
+function storeFolded(
+  state: StoreState,
+  before: readonly JournalEntry[],
+  after: readonly JournalEntry[],
+): void {
+  const kept = new Map(after.map((entry) => [entry.seq, entry]))
+  const blobsKept = new Set<number>()
+  for (const entry of before) {
+    const now = kept.get(entry.seq)
+    if (now === undefined) state.journal.storeEntryGone(entry.seq)
+    else if (now !== entry) {
+      state.journal.storeEntry(now)
+      for (const piece of now.pieces) state.journal.storePiece(now.seq, piece)
+    }
+    if (now !== undefined) for (const piece of now.pieces) blobsKept.add(piece.blob)
+  }
+  for (const entry of before) {
+    for (const piece of entry.pieces) {
+      if (blobsKept.has(piece.blob)) continue
+      state.journal.storePieceGone(piece)
+      state.blobs.remove(piece.blob)
+    }
+  }
+}
+
+function showFolded(
+  state: StoreState,
+  before: readonly JournalEntry[],
+  after: readonly JournalEntry[],
+): void {
+  const kept = new Map(after.map((entry) => [entry.seq, entry]))
+  for (const entry of before) {
+    const now = kept.get(entry.seq)
+    if (now === undefined) state.journal.remove(entry.seq)
+    else if (now !== entry) state.journal.put(now)
+  }
+}

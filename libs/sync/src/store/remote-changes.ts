@@ -1,0 +1,157 @@
+import { AgentfsError, type CommitFrame, type ContentItem, type TreeDelta } from '@agentfs/contracts'
+import { BLOCK_BYTES } from './content-cache.js'
+import type { UncachedFile } from './engine-store.js'
+import { currentFlight } from './push-forming.js'
+import { storeAliases } from './push-settling.js'
+import { StoreError } from './store-error.js'
+import type { StoreState } from './store-state.js'
+import type { BlockAddress, Invalidation } from './store-types.js'
+import { changeView } from './view-change.js'
+
+/** Folds the next commit of the stream [SY-17]. */
+export function applyCommit(
+  state: StoreState,
+  commit: CommitFrame,
+  contents: readonly ContentItem[],
+): readonly Invalidation[] {
+  const { facts } = state
+  if (commit.epoch !== facts.epoch) throw new AgentfsError('epoch_changed', { epoch: commit.epoch })
+  if (commit.seq <= facts.seq) return []
+  if (commit.seq > facts.seq + 1) {
+    throw new AgentfsError('invalid_request', { detail: `commit ${commit.seq} does not follow ${facts.seq}` })
+  }
+  if (commit.store === facts.store && currentFlight(state)?.number === commit.pushNumber) {
+    throw new AgentfsError('invalid_request', { detail: 'the commit is settled by the answer to its push' })
+  }
+  return state.transactReloading(() => {
+    dropSuperseded(state, commit.delta)
+    const invalidations = changeView(state, commit.delta, [])
+    for (const item of contents) keepWhole(state, item)
+    state.chunks.write(
+      commit.delta.nodes.map(({ id }) => id),
+      (id) => state.storedNode(id),
+    )
+    storeAliases(state, commit.delta)
+    state.setFacts({ seq: commit.seq })
+    noteChanged(state, commit.delta)
+    return invalidations
+  })
+}
+
+/** Moves the address over commits in which nothing is visible [SY-5]. */
+export function advance(state: StoreState, epoch: number, seq: number): void {
+  if (epoch !== state.facts.epoch) throw new AgentfsError('epoch_changed', { epoch })
+  if (seq > state.facts.seq) state.transact(() => state.setFacts({ seq }))
+}
+
+/** Notes how far the service has stored; what is stored need not be kept for a lost epoch any more. */
+export function setStored(state: StoreState, seq: number): void {
+  if (seq <= state.facts.stored) return
+  state.transact(() => {
+    state.database.sql('delete from unstored where seq <= ?').run(seq)
+    state.setFacts({ stored: seq })
+  })
+}
+
+/** Keeps a block that the service delivered, and lets the reads that wait for it go on. */
+export function provide(state: StoreState, address: BlockAddress, bytes: Uint8Array): void {
+  if (bytes.length > BLOCK_BYTES) throw new RangeError(`a block has at most ${BLOCK_BYTES} bytes`)
+  keepOrEvict(state, () => state.cache.add(address.version, address.block, bytes))
+  state.emit({ kind: 'provided', blocks: [address] })
+}
+
+/** Keeps whole small contents, and lets the reads that wait for them go on. */
+export function provideContents(state: StoreState, items: readonly ContentItem[]): void {
+  keepOrEvict(state, () => {
+    for (const item of items) keepWhole(state, item)
+  })
+  state.emit({
+    kind: 'provided',
+    blocks: items.map(({ node, version }) => ({ node, version, block: 0 })),
+  })
+}
+
+/** Small files without cached content; each call looks at some and goes on where the last one stopped. */
+export function uncached(
+  state: StoreState,
+  sizeMax: number,
+  bytesMax: number,
+  countMax: number,
+): UncachedFile[] {
+  if (state.prefetchable === null) {
+    state.prefetchable = []
+    for (const node of state.tree.nodes())
+      if (node.kind === 'file' && node.size > 0) state.prefetchable.push(node.id)
+  }
+  const found: UncachedFile[] = []
+  let bytes = 0
+  // Each look is a query: bounded, so that a call never holds up the filesystem for long.
+  for (let looked = 0; looked < 4 * countMax && found.length < countMax; looked++) {
+    const id = state.prefetchable.pop()
+    if (id === undefined) break
+    const node = state.tree.confirmedNode(id)
+    if (node === undefined || node.deleted === true || node.version === null) continue
+    if (node.size === 0 || node.size > Math.min(sizeMax, BLOCK_BYTES) || state.cache.has(node.version, 0))
+      continue
+    if (bytes + node.size > Math.min(bytesMax, state.cache.room)) {
+      state.prefetchable.push(id)
+      break
+    }
+    bytes += node.size
+    found.push({ node: id, version: node.version, size: node.size })
+  }
+  return found
+}
+
+/** Cached contents that open files, the journal or rejected operations stand on. */
+export function pinnedVersions(state: StoreState, rejected: Iterable<string>): Set<string> {
+  const pinned = new Set<string>([...state.handles.pinnedVersions(), ...rejected])
+  for (const { operation } of state.journal.entries()) {
+    if (operation.op === 'write' && operation.base !== null) pinned.add(operation.base)
+    if (operation.op === 'append' && operation.assumed !== null) pinned.add(operation.assumed)
+    if (operation.op === 'replace' && operation.sourceVersion !== null) pinned.add(operation.sourceVersion)
+  }
+  for (const ino of state.handles.openInodes()) {
+    const id = state.inodes.node(ino)
+    const version = id === undefined ? null : (state.tree.live(id)?.version ?? null)
+    if (version !== null) pinned.add(version)
+  }
+  for (const row of state.database.sql('select version from unstored').all())
+    pinned.add(String(row['version']))
+  return pinned
+}
+
+/** A full disk must not fail a read: what was fetched is then not kept, and room is made. */
+function keepOrEvict(state: StoreState, keep: () => void): void {
+  try {
+    state.transact(keep)
+  } catch (error) {
+    state.cache.recount()
+    if (!(error instanceof StoreError) || error.code !== 'disk_full') throw error
+    throw error
+  }
+}
+
+function keepWhole(state: StoreState, { version, data }: ContentItem): void {
+  for (let block = 0; block * BLOCK_BYTES < data.length; block++) {
+    state.cache.add(version, block, data.subarray(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES))
+  }
+}
+
+/** Contents of versions that the commit replaces go, unless something stands on them. */
+function dropSuperseded(state: StoreState, delta: TreeDelta): void {
+  const pinned = pinnedVersions(state, [])
+  for (const image of delta.nodes) {
+    const before = state.tree.confirmedNode(image.id)?.version ?? null
+    if (before !== null && before !== image.version && !pinned.has(before)) state.cache.drop(before)
+    if (before !== image.version) state.database.sql('delete from unstored where node = ?').run(image.id)
+  }
+}
+
+function noteChanged(state: StoreState, delta: TreeDelta): void {
+  for (const { id, kind, deleted } of delta.nodes) {
+    // Somebody else's hand: its identity is not this client's to fold any more.
+    state.createdHere.delete(id)
+    if (kind === 'file' && deleted !== true) state.prefetchable?.push(id)
+  }
+}
