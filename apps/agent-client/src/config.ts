@@ -12,6 +12,8 @@ export interface Environment {
   /** Holds one folder per service and agent: the client stores. */
   readonly stateDirectory: string
   readonly noColor: boolean
+  /** All of it, for child processes. */
+  readonly variables: NodeJS.ProcessEnv
 }
 
 const environment = z.object({
@@ -39,5 +41,6 @@ export function readEnvironment(variables: NodeJS.ProcessEnv = process.env): Env
     configDirectory: join(it.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'agentfs'),
     stateDirectory: join(it.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'agentfs'),
     noColor: it.NO_COLOR !== undefined,
+    variables,
   }
 }

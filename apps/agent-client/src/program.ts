@@ -3,10 +3,14 @@ import { AgentfsError } from '@agentfs/contracts'
 import { addAccountCommands } from './commands/account.js'
 import { addAgentCommands } from './commands/agents.js'
 import { addAuditCommand } from './commands/audit.js'
+import { addDoctorCommand } from './commands/doctor.js'
 import { addFileCommands } from './commands/files.js'
 import { addHistoryCommands } from './commands/history.js'
 import { addKeyCommands } from './commands/keys.js'
+import { addMountCommand } from './commands/mount.js'
 import { addMountControlCommands } from './commands/mounts.js'
+import { addRunCommand } from './commands/run.js'
+import { addWatchCommand } from './commands/watch.js'
 import { EXIT, exitCodeOf } from './exit-codes.js'
 
 /** The command line, with every command. */
@@ -33,7 +37,11 @@ export function buildProgram(version: string): Command {
   addFileCommands(program)
   addHistoryCommands(program)
   addAuditCommand(program)
+  addMountCommand(program)
+  addRunCommand(program)
   addMountControlCommands(program)
+  addWatchCommand(program)
+  addDoctorCommand(program)
   return program
 }
 

@@ -115,6 +115,11 @@ export class Files {
     return this.#http.json('GET', `${this.#base}/stat`, { query: { path } })
   }
 
+  /** What is known of a node, wherever it is by now. */
+  statNode(node: string): Promise<Stat> {
+    return this.#http.json('GET', `${this.#base}/nodes/${encodeURIComponent(node)}`)
+  }
+
   /** One page of the entries below a path. */
   list(
     path = '',

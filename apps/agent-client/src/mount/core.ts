@@ -22,6 +22,7 @@ const TYPE_BITS = { file: 0o100000, directory: 0o040000, symlink: 0o120000 } as 
 export class MountCore {
   readonly store: FilesystemStore
   readonly view: MountView
+  #frozen = false
   readonly lifetimes = new Lifetimes()
   readonly handles = new HandleTable()
   readonly parking: Parking
@@ -54,8 +55,13 @@ export class MountCore {
 
   /** The same for operations that change something. */
   change(reply: FuseReply, operation: () => void): void {
-    if (this.view.readOnly) reply.error('EROFS')
+    if (this.view.readOnly || this.#frozen) reply.error('EROFS')
     else this.answer(reply, operation)
+  }
+
+  /** Takes no more changes: the mount is being left, and what comes now could not be pushed any more [DUR-8]. */
+  freeze(): void {
+    this.#frozen = true
   }
 
   /** Attributes as the kernel takes them. */

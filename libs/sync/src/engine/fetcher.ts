@@ -23,7 +23,7 @@ export class Fetcher {
   readonly #queue: BlockAddress[] = []
   readonly #tried = new Set<string>()
   #active = 0
-  #prefetching: Promise<void> | undefined
+  #prefetching = false
   #prefetchAgain = false
 
   constructor(options: { store: AsyncStore; routes: SyncRoutes; random: () => number }) {
@@ -46,7 +46,11 @@ export class Fetcher {
   /** Fetches small files that are not cached, newest first, until there are none or the store's budget is used. */
   prefetch(): void {
     this.#prefetchAgain = true
-    this.#prefetching ??= this.#prefetchAll().finally(() => (this.#prefetching = undefined))
+    if (this.#prefetching) return
+    this.#prefetching = true
+    void this.#prefetchAll().finally(() => {
+      this.#prefetching = false
+    })
   }
 
   /** Gives up everything under way. */

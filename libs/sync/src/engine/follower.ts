@@ -81,7 +81,7 @@ export class Follower {
       case 'resync':
         // A change of visibility: what is now to be seen is not in the frames [SY-5].
         await this.snapshot()
-        return
+        break
       case 'revoked':
     }
   }

@@ -1,3 +1,5 @@
 export type { AsyncStore } from './async-store.js'
+export { backoffMs, pause } from './backoff.js'
+export { Feed, type FeedListener } from './feed.js'
 export { isHealthy, type EngineState } from './engine-state.js'
 export { refusedError, SyncEngine, type EngineListener, type SyncEngineOptions } from './sync-engine.js'

@@ -56,7 +56,7 @@ export class SyncEngine {
   #feed: Feed | undefined
   #renewal: NodeJS.Timeout | undefined
   #following: Promise<void> | undefined
-  #firstContact: { readonly promise: Promise<void>; readonly resolve: () => void }
+  readonly #firstContact = Promise.withResolvers<void>()
 
   constructor(options: SyncEngineOptions) {
     this.#store = options.store
@@ -73,9 +73,6 @@ export class SyncEngine {
       ...connection,
       token: current === undefined ? token : () => current.current(),
     }).agent(options.agent)
-    let resolve: () => void = () => undefined
-    const promise = new Promise<void>((done) => (resolve = done))
-    this.#firstContact = { promise, resolve }
     this.#follower = new Follower({
       store: this.#store,
       routes: this.#handle.sync,

@@ -1,0 +1,243 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { storePath } from '@agentfs/sync'
+import type { Command } from 'commander'
+import { ControlServer } from '../control/server.js'
+import { MountRegistry } from '../control/registry.js'
+import type { ControlAnswer, ControlRequest, MountStatus } from '../control/protocol.js'
+import { UnpushedError, UsageError } from '../exit-codes.js'
+import { AgentIndex, lookUpAgent } from '../mount/agent-lookup.js'
+import { prepareMountPoint } from '../mount/mount-point.js'
+import { MountSession, type LeaveOutcome } from '../mount/mount-session.js'
+import { action, type CommandContext } from './context.js'
+import { canonicalMountPoint } from './mounts.js'
+
+/** What `mount` and `run` know of a mount. */
+export interface MountOptions {
+  readonly daemon?: boolean
+  readonly readOnly?: boolean
+  readonly durability: string
+  readonly owners: string
+  readonly create: boolean
+}
+
+/** Milliseconds that a signal leaves for pushing: containers give ten seconds in all [DUR-8]. */
+const SIGNAL_FLUSH_MS = 8_000
+
+/** A mount with its control socket, ready for others to find. */
+export interface RunningMount {
+  readonly session: MountSession
+  /** Leaves the mount; the same outcome however often it is asked for. */
+  leave(flushTimeoutMs: number): Promise<LeaveOutcome>
+  /** Resolves when the mount was left or ended by itself. */
+  readonly over: Promise<LeaveOutcome>
+}
+
+/** Mounts an agent and makes the mount known to `status`, `sync` and `unmount`. */
+export async function startMount(
+  context: CommandContext,
+  directory: string,
+  options: MountOptions,
+): Promise<RunningMount> {
+  const { output, settings } = context
+  const client = context.client()
+  assertOptions(options)
+  const reference = context.agent()
+  const target = canonicalMountPoint(directory)
+  await prepareMountPoint(target)
+  const index = new AgentIndex(settings.environment.stateDirectory, settings.url)
+  const agent = await lookUpAgent(client, reference, index, {
+    create: options.create,
+    onCreated: (it) => output.note(`Made the agent ${it.name}.`),
+  })
+  const session = await MountSession.start({
+    directory: target,
+    agent,
+    url: settings.url,
+    token: settings.token ?? '',
+    storeFolder: storePath(dirname(settings.environment.stateDirectory), settings.url, agent.id),
+    view: {
+      readOnly: options.readOnly === true,
+      waitForService: options.durability === 'server',
+      owner:
+        options.owners === 'stored' ? null : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
+    },
+    onProgress: (rows) => output.progress(`reading the tree: ${rows} names`),
+    onState: (state) => output.progress(state.kind),
+    onRejected: (items) => {
+      for (const item of items) {
+        output.note(`REFUSED ${item.path}: ${item.message} (kept in ${target}/.agentfs/rejected)`)
+      }
+    },
+    onLog: (message) => output.note(message),
+  })
+  return await makeKnown(context, session)
+}
+
+function assertOptions(options: MountOptions): void {
+  if (options.durability !== 'journal' && options.durability !== 'server') {
+    throw new UsageError('--durability takes journal or server')
+  }
+  if (options.owners !== 'me' && options.owners !== 'stored')
+    throw new UsageError('--owners takes me or stored')
+  if (options.owners === 'stored' && process.getuid?.() !== 0)
+    throw new UsageError('--owners=stored needs root')
+}
+
+async function makeKnown(context: CommandContext, session: MountSession): Promise<RunningMount> {
+  const registry = new MountRegistry(context.settings.environment.stateDirectory)
+  const socket = registry.socketPath(process.pid)
+  const over = Promise.withResolvers<LeaveOutcome>()
+  const leave = async (flushTimeoutMs: number): Promise<LeaveOutcome> => {
+    const outcome = await session.leave(flushTimeoutMs)
+    over.resolve(outcome)
+    return outcome
+  }
+  const control = await ControlServer.listen(socket, (request) => answer(session, request, leave))
+  const forget = registry.add({
+    pid: process.pid,
+    dir: session.directory,
+    agent: session.agent.name,
+    url: context.settings.url,
+    socket,
+  })
+  void session.ended.then(() => leave(SIGNAL_FLUSH_MS))
+  void over.promise.then(() => {
+    forget()
+    control.close()
+  })
+  return { session, leave, over: over.promise }
+}
+
+async function answer(
+  session: MountSession,
+  request: ControlRequest,
+  leave: (flushTimeoutMs: number) => Promise<LeaveOutcome>,
+): Promise<ControlAnswer> {
+  switch (request.kind) {
+    case 'status':
+      return { kind: 'status', status: await statusOf(session) }
+    case 'flush':
+      return { kind: 'done', remaining: [...(await session.flush(request.until, request.timeoutMs))] }
+    case 'unmount': {
+      const { remaining } = await leave(request.force ? 0 : request.timeoutMs)
+      return { kind: 'done', remaining: request.force ? [] : [...remaining] }
+    }
+  }
+}
+
+async function statusOf(session: MountSession): Promise<MountStatus> {
+  const status = await session.status()
+  return {
+    dir: session.directory,
+    agent: session.agent.name,
+    pid: process.pid,
+    feed: session.state.kind,
+    seq: status.seq,
+    journaled: status.journal.entries,
+    acknowledged: status.seq,
+    stored: status.stored,
+    rejected: status.rejected,
+    conflicts: 0,
+  }
+}
+
+async function mount(context: CommandContext, directory: string, options: MountOptions): Promise<void> {
+  if (options.daemon === true) {
+    await mountInBackground(context, directory)
+    return
+  }
+  const { output } = context
+  const running = await startMount(context, directory, options)
+  const { session } = running
+  const how =
+    session.state.kind === 'connected'
+      ? ''
+      : ` (${session.state.kind}: reads what is cached, journals what is written)`
+  output.progressEnd()
+  output.result(
+    { dir: session.directory, agent: session.agent.name, pid: process.pid, feed: session.state.kind },
+    `mounted ${session.agent.name} on ${session.directory}${how}`,
+  )
+  output.note('Ctrl-C unmounts.')
+  process.send?.({ kind: 'mounted' })
+  leaveOnSignals(running)
+  const { remaining } = await running.over
+  if (remaining.length > 0) throw new UnpushedError(unpushedText(remaining))
+}
+
+/** What stays in the journal, in words. */
+export function unpushedText(remaining: readonly string[]): string {
+  const shown = remaining.slice(0, 10).join(', ')
+  const more = remaining.length > 10 ? ` and ${remaining.length - 10} more` : ''
+  return `not pushed yet, safe in the journal until the next mount: ${shown}${more}`
+}
+
+/** SIGINT and SIGTERM leave the mount and push first; a second one leaves at once. */
+export function leaveOnSignals(running: RunningMount): void {
+  let asked = false
+  const onSignal = (): void => {
+    void running.leave(asked ? 0 : SIGNAL_FLUSH_MS)
+    asked = true
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  process.on('SIGHUP', onSignal)
+}
+
+/** Starts the same command in a process of its own and waits until its mount answers. */
+async function mountInBackground(context: CommandContext, directory: string): Promise<void> {
+  const { settings, output } = context
+  const logs = join(settings.environment.stateDirectory, 'logs')
+  mkdirSync(logs, { recursive: true, mode: 0o700 })
+  const logPath = join(logs, 'mount.log')
+  const log = openSync(logPath, 'a', 0o600)
+  const args = process.argv.slice(2).filter((it) => it !== '--daemon')
+  const main = process.argv[1]
+  if (main === undefined) throw new Error('the path of the program is unknown')
+  const child = spawn(process.execPath, [...process.execArgv, main, ...args], {
+    detached: true,
+    stdio: ['ignore', log, log, 'ipc'],
+    // The token travels in the environment, which only this user can read; arguments are everybody's.
+    env: {
+      ...settings.environment.variables,
+      ...(settings.token === undefined ? {} : { AGENTFS_TOKEN: settings.token }),
+    },
+  })
+  const from = statSync(logPath).size
+  const mounted = once(child, 'message').then((): true => true)
+  const ended = once(child, 'exit').then(([code]) => code as number | null)
+  const outcome = await Promise.race([mounted, ended])
+  if (outcome !== true) {
+    process.stderr.write(readFileSync(logPath).subarray(from))
+    process.exitCode = outcome ?? 1
+    return
+  }
+  child.disconnect()
+  child.unref()
+  output.result(
+    { dir: canonicalMountPoint(directory), agent: context.agent(), pid: child.pid },
+    `mounted ${context.agent()} on ${canonicalMountPoint(directory)}; \`agentfs-client unmount ${directory}\` ends it`,
+  )
+}
+
+/** Options that `mount` and `run` share. */
+export function addMountOptions(command: Command): Command {
+  return command
+    .option('--read-only', 'nothing can be changed through this mount')
+    .option('--durability <when>', 'what close and fsync wait for: journal or server', 'journal')
+    .option('--owners <whose>', 'show files as owned by me, or as stored', 'me')
+    .option('--no-create', 'do not make an agent that does not exist')
+}
+
+/** mount. */
+export function addMountCommand(program: Command): void {
+  addMountOptions(
+    program
+      .command('mount <dir>')
+      .description("mount an agent's home on a folder")
+      .option('--daemon', 'return when the mount answers, and serve it in the background'),
+  ).action(action(mount))
+}

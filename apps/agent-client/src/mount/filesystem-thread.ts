@@ -1,0 +1,102 @@
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { FuseSession, NotificationBatch, NotifierClient, type FuseLogger } from '@agentfs/fuse'
+import { LocalStore, packError, StoreServer, type EngineState, type Invalidation } from '@agentfs/sync'
+import { MountCore } from './core.js'
+import { mountHandlers } from './handlers.js'
+import { addInvalidations } from './invalidate.js'
+import type { FromThread, ThreadStart, ToThread } from './thread-messages.js'
+
+/**
+ * The filesystem thread: owns the client store and answers the kernel. Until it is told to serve, it runs its event loop;
+ * from then on it blocks on /dev/fuse and the wake handle, and looks at its ports whenever it is woken.
+ */
+function main(start: ThreadStart, port: NonNullable<typeof parentPort>): void {
+  const tell = (message: FromThread): void => port.postMessage(message)
+  let state: EngineState = { kind: 'starting' }
+  let notifier: NotifierClient | undefined
+  let session: FuseSession | undefined
+  let store: LocalStore
+  try {
+    store = LocalStore.open({ path: start.storeFolder, agent: start.agent })
+  } catch (error) {
+    const { code, message } = packError(error)
+    tell({ kind: 'open-failed', code, message })
+    return
+  }
+  const server = new StoreServer(store, start.storePort)
+  const view = { ...start.view }
+  const core = new MountCore({
+    store,
+    view,
+    notify: (invalidations: readonly Invalidation[]) => {
+      if (notifier === undefined || invalidations.length === 0) return
+      const batch = new NotificationBatch()
+      addInvalidations(batch, invalidations)
+      notifier.send(batch, () => undefined)
+    },
+    describe: () => ({ feed: state.kind }),
+  })
+  const logger: FuseLogger = {
+    warn: (details, message) => tell({ kind: 'log', level: 'warn', message: describe(message, details) }),
+    error: (details, message) => tell({ kind: 'log', level: 'error', message: describe(message, details) }),
+  }
+
+  const onMessage = (message: ToThread): void => {
+    switch (message.kind) {
+      case 'look':
+        server.drain()
+        return
+      case 'health':
+        state = message.state
+        core.lifetimes.setHealthy(message.healthy)
+        return
+      case 'freeze':
+        core.freeze()
+        return
+      case 'stop':
+        session?.stop()
+        return
+      case 'serve':
+        notifier = new NotifierClient(message.notifier)
+        serve(message.fd)
+    }
+  }
+
+  const drain = (): void => {
+    server.drain()
+    notifier?.drain()
+    for (
+      let received = receiveMessageOnPort(port);
+      received !== undefined;
+      received = receiveMessageOnPort(port)
+    ) {
+      onMessage(received.message as ToThread)
+    }
+  }
+
+  /** Blocks this thread until the filesystem is unmounted. */
+  const serve = (fd: number): void => {
+    session = new FuseSession({
+      fd,
+      handlers: mountHandlers(core),
+      logger,
+      wake: start.wake,
+      onWake: drain,
+    })
+    const how = session.run()
+    notifier?.close()
+    tell({ kind: 'ended', how })
+    // From here on the event loop runs again: the engine may still settle a push.
+  }
+
+  port.on('message', onMessage)
+  tell({ kind: 'opened' })
+}
+
+function describe(message: string, details: Record<string, unknown>): string {
+  const { err, ...rest } = details
+  const cause = err instanceof Error ? (err.stack ?? err.message) : ''
+  return `${message} ${JSON.stringify(rest)} ${cause}`.trim()
+}
+
+if (parentPort !== null) main(workerData as ThreadStart, parentPort)

@@ -1,0 +1,30 @@
+import { mkdir, readdir, stat } from 'node:fs/promises'
+import { cleanUpDeadMount, mountState } from '@agentfs/fuse'
+import { UsageError } from '../exit-codes.js'
+
+/** Makes a mountpoint ready: made where it is missing, cleaned where a killed mount left it, refused where it is in use. */
+export async function prepareMountPoint(directory: string): Promise<void> {
+  await cleanUpDeadMount(directory, { subtype: 'agentfs' })
+  const state = await mountState(directory)
+  if (state.kind !== 'none') {
+    throw new UsageError(
+      `${directory} is already mounted (${state.mount.type}); unmount it first: agentfs-client unmount ${directory}`,
+    )
+  }
+  const found = await stat(directory).catch((error: unknown) => {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    throw new UsageError(`cannot use ${directory} as a mountpoint: ${message}`)
+  })
+  if (found === undefined) {
+    await mkdir(directory, { recursive: true })
+    return
+  }
+  if (!found.isDirectory()) throw new UsageError(`${directory} is not a directory`)
+  const names = await readdir(directory)
+  if (names.length > 0) {
+    throw new UsageError(
+      `${directory} is not empty (${names.slice(0, 3).join(', ')}…); a mount would hide what is in it. Choose an empty folder`,
+    )
+  }
+}

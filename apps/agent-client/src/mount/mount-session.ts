@@ -1,0 +1,261 @@
+import { once } from 'node:events'
+import { setTimeout } from 'node:timers/promises'
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
+import { AgentfsError } from '@agentfs/contracts'
+import {
+  closeWakeHandle,
+  createWakeHandle,
+  mountFuse,
+  NotificationBatch,
+  Notifier,
+  Waker,
+  type FuseMount,
+  type NotifierClient,
+  type WakeHandle,
+} from '@agentfs/fuse'
+import {
+  refusedError,
+  RemoteStore,
+  SyncEngine,
+  type EngineState,
+  type Invalidation,
+  type RejectedItem,
+  type StoreStatus,
+} from '@agentfs/sync'
+import type { KnownAgent } from './agent-lookup.js'
+import type { MountView } from './core.js'
+import { addInvalidations } from './invalidate.js'
+import type { FromThread, ThreadStart, ToThread } from './thread-messages.js'
+
+/** What a mount is started with. */
+export interface MountSessionOptions {
+  readonly directory: string
+  readonly agent: KnownAgent
+  readonly url: string
+  readonly token: string
+  readonly storeFolder: string
+  readonly view: MountView
+  readonly ca?: string
+  readonly contactMs?: number
+  /** Rows of the tree that have arrived so far. */
+  readonly onProgress: (rows: number) => void
+  readonly onState: (state: EngineState) => void
+  readonly onRejected: (items: readonly RejectedItem[]) => void
+  readonly onLog: (message: string) => void
+}
+
+/** How long those who still have files open are served after a lazy unmount. */
+const LINGER_MS = 1_000
+
+/** How a mount was left: how many operations stay in the journal. */
+export interface LeaveOutcome {
+  readonly remaining: readonly string[]
+}
+
+/** A mount: filesystem thread, notifier thread, sync engine, and the kernel's connection, started and ended together. */
+export class MountSession {
+  readonly agent: KnownAgent
+  readonly directory: string
+  readonly #thread: Worker
+  readonly #wakeHandle: WakeHandle
+  readonly #waker: Waker
+  readonly #store: RemoteStore
+  readonly #engine: SyncEngine
+  readonly #options: MountSessionOptions
+  readonly #ended = Promise.withResolvers<string>()
+  #mount: FuseMount | undefined
+  #notifier: Notifier | undefined
+  #notifications: NotifierClient | undefined
+  #serving = false
+  #leaving: Promise<LeaveOutcome> | undefined
+
+  private constructor(options: MountSessionOptions) {
+    this.#options = options
+    this.agent = options.agent
+    this.directory = options.directory
+    const { port1, port2 } = new MessageChannel()
+    this.#wakeHandle = createWakeHandle()
+    this.#waker = new Waker(this.#wakeHandle)
+    const start: ThreadStart = {
+      storeFolder: options.storeFolder,
+      agent: options.agent.id,
+      storePort: port2,
+      wake: this.#wakeHandle,
+      view: options.view,
+    }
+    this.#thread = new Worker(new URL('./filesystem-thread.js', import.meta.url), {
+      workerData: start,
+      transferList: [port2],
+      name: 'filesystem',
+    })
+    this.#store = new RemoteStore(port1, () => this.#look())
+    this.#engine = new SyncEngine({
+      store: this.#store,
+      connection: { url: options.url, token: options.token, door: 'mount' },
+      agent: options.agent.id,
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      listener: {
+        onInvalidate: (invalidations) => this.#invalidate(invalidations),
+        onState: (state, healthy) => void this.#onState(state, healthy),
+        onProgress: options.onProgress,
+        onRejected: options.onRejected,
+      },
+    })
+  }
+
+  /** Opens the store, brings it to the head where the service answers, mounts, and serves. */
+  static async start(options: MountSessionOptions): Promise<MountSession> {
+    const session = new MountSession(options)
+    try {
+      await session.#opened()
+      await session.#contact()
+      await session.#serve()
+      return session
+    } catch (error) {
+      await session.#dismantle()
+      throw error
+    }
+  }
+
+  /** Resolves with the reason when the filesystem is no longer served. */
+  get ended(): Promise<string> {
+    return this.#ended.promise
+  }
+
+  get state(): EngineState {
+    return this.#engine.state
+  }
+
+  status(): Promise<StoreStatus> {
+    return this.#store.status()
+  }
+
+  /** Pushes what is journaled; answers what is left of it when the time is over. */
+  async flush(until: 'acknowledged' | 'stored', timeoutMs: number): Promise<readonly string[]> {
+    const status = await this.#engine.flush(until, timeoutMs)
+    return status.journal.entries === 0 ? [] : await this.#store.journaledPaths()
+  }
+
+  /** Takes no more changes, pushes within the limit, unmounts [DUR-8]. With a limit of 0 nothing is waited for. */
+  leave(flushTimeoutMs: number): Promise<LeaveOutcome> {
+    this.#leaving ??= this.#leave(flushTimeoutMs)
+    return this.#leaving
+  }
+
+  async #leave(flushTimeoutMs: number): Promise<LeaveOutcome> {
+    this.#tell({ kind: 'freeze' })
+    let remaining: readonly string[] = []
+    if (flushTimeoutMs > 0) {
+      remaining = await this.flush('acknowledged', flushTimeoutMs).catch(() => this.#store.journaledPaths())
+    } else if ((await this.#store.status()).journal.entries > 0) {
+      remaining = await this.#store.journaledPaths()
+    }
+    await this.#dismantle()
+    return { remaining }
+  }
+
+  async #opened(): Promise<void> {
+    const [message] = (await once(this.#thread, 'message')) as [FromThread]
+    if (message.kind === 'open-failed') {
+      throw new Error(message.message)
+    }
+    this.#thread.on('message', (later: FromThread) => {
+      if (later.kind === 'ended') this.#onEnded(later.how)
+      else if (later.kind === 'log') this.#options.onLog(`${later.level}: ${later.message}`)
+    })
+    this.#thread.on('error', (error: unknown) => {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#options.onLog(`the filesystem thread failed: ${text}`)
+      this.#ended.resolve('failed')
+    })
+  }
+
+  /** The thread runs its event loop again: what the engine asks of the store reaches it by messages from here on. */
+  #onEnded(how: string): void {
+    this.#serving = false
+    this.#look()
+    this.#ended.resolve(how)
+  }
+
+  async #contact(): Promise<void> {
+    const state = await this.#engine.start(this.#options.contactMs ?? 10_000)
+    const refused = refusedError(state)
+    if (refused !== undefined) throw refused
+    if ((await this.#store.address()) === null) {
+      throw new AgentfsError('unavailable', {
+        detail: `no answer from ${this.#options.url}, and this machine has no copy of the agent's files yet; mount again when the service can be reached`,
+        unreachable: true,
+      })
+    }
+  }
+
+  async #serve(): Promise<void> {
+    const { readOnly, owner } = this.#options.view
+    this.#mount = await mountFuse(this.directory, {
+      fsname: `agentfs:${this.agent.name}`,
+      subtype: 'agentfs',
+      readOnly,
+      allowOther: process.geteuid?.() === 0 && owner === null,
+    })
+    this.#notifier = new Notifier(this.#mount.fd)
+    this.#notifications = this.#notifier.client()
+    const notifier = this.#notifier.connect(this.#wakeHandle)
+    this.#tell({ kind: 'serve', fd: this.#mount.fd, notifier }, [notifier.port])
+    this.#serving = true
+    this.#tellHealth(this.#engine.state)
+  }
+
+  /** Ends everything that was started, in the order that cannot hang: kernel, thread, notifier, engine. */
+  async #dismantle(): Promise<void> {
+    const mount = this.#mount
+    if (mount !== undefined) {
+      await mount.unmount().catch(() => mount.unmount({ lazy: true }))
+      // A lazy unmount leaves the session running for those who still have files open: after a moment they are cut off.
+      const served = this.#ended.promise
+      await Promise.race([served, setTimeout(LINGER_MS)])
+      this.#tell({ kind: 'stop' })
+      await served
+    }
+    await this.#engine.close()
+    await this.#thread.terminate()
+    this.#ended.resolve('left')
+    this.#notifications?.close()
+    await this.#notifier?.close()
+    mount?.close()
+    closeWakeHandle(this.#wakeHandle)
+  }
+
+  /** Has the thread look at its ports: by a message while its event loop runs, by the wake handle once it blocks. */
+  #look(): void {
+    if (this.#serving) this.#waker.wake()
+    else this.#thread.postMessage({ kind: 'look' } satisfies ToThread)
+  }
+
+  #tell(message: ToThread, transfer: readonly MessagePort[] = []): void {
+    this.#thread.postMessage(message, [...transfer])
+    if (this.#serving) this.#waker.wake()
+  }
+
+  #tellHealth(state: EngineState): void {
+    this.#tell({ kind: 'health', healthy: state.kind === 'connected', state })
+  }
+
+  #invalidate(invalidations: readonly Invalidation[]): void {
+    if (this.#notifications === undefined) return
+    const batch = new NotificationBatch()
+    addInvalidations(batch, invalidations)
+    this.#notifications.send(batch, () => undefined)
+  }
+
+  /** On an unhealthy feed, long lifetimes that were handed out are taken back at once [VIS-4]. */
+  async #onState(state: EngineState, healthy: boolean): Promise<void> {
+    this.#options.onState(state)
+    this.#tellHealth(state)
+    if (healthy || this.#notifications === undefined) return
+    const batch = new NotificationBatch().incrementEpoch()
+    for (const ino of await this.#store.openInodes()) batch.invalInode(ino)
+    this.#notifications.send(batch, (refused) => {
+      if (refused.length > 0) this.#options.onLog('the kernel is too old to forget all names at once')
+    })
+  }
+}

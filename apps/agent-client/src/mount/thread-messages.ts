@@ -1,0 +1,35 @@
+import type { NotifierConnection, WakeHandle } from '@agentfs/fuse'
+import type { EngineState } from '@agentfs/sync'
+import type { MessagePort } from 'node:worker_threads'
+import type { MountView } from './core.js'
+
+/** What the filesystem thread is started with. */
+export interface ThreadStart {
+  /** The folder of the client store. */
+  readonly storeFolder: string
+  readonly agent: string
+  /** The engine's side of the store. */
+  readonly storePort: MessagePort
+  readonly wake: WakeHandle
+  readonly view: MountView
+}
+
+/** From the main thread to the filesystem thread, on its own port. */
+export type ToThread =
+  /** Look at the store's port; sent only while the thread still runs its event loop. */
+  | { readonly kind: 'look' }
+  /** Serve this descriptor: from here on the thread blocks on it. */
+  | { readonly kind: 'serve'; readonly fd: number; readonly notifier: NotifierConnection }
+  /** The feed's health changed. */
+  | { readonly kind: 'health'; readonly healthy: boolean; readonly state: EngineState }
+  /** No more changes are taken: everything that writes answers EROFS. */
+  | { readonly kind: 'freeze' }
+  /** Stop serving, whoever still has files open: a thread that blocks in the kernel cannot be ended from outside. */
+  | { readonly kind: 'stop' }
+
+/** From the filesystem thread to the main thread. */
+export type FromThread =
+  | { readonly kind: 'opened' }
+  | { readonly kind: 'open-failed'; readonly code: string; readonly message: string }
+  | { readonly kind: 'ended'; readonly how: string }
+  | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
