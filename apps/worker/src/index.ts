@@ -1,1 +1,11 @@
-export {}
+export { createWorker, type Worker } from './create-worker.js'
+export { openPackHints, type PackHints } from './open-pack-hints.js'
+export {
+  prepareQueueSchema,
+  QUEUE_ROLE,
+  QUEUE_SCHEMA,
+  type QueueConfig,
+  REDIS_PREFIX,
+} from './queue/index.js'
+export { WorkerMetrics } from './worker-metrics.js'
+export type { WorkerOptions } from './worker-options.js'

@@ -1,0 +1,42 @@
+import type { TenantScope } from '@agentfs/access'
+import type { PackHint } from '@agentfs/engine'
+import type { JobQueue } from './queue/index.js'
+import { packJob } from './jobs/pack-job.js'
+
+/** How many streams may wait to be hinted at; beyond that the sweeper has to find them. */
+const WAITING_MAX = 10_000
+
+/**
+ * Puts hints into the queue: one call to the store at a time, with all that came meanwhile, each stream once. What the
+ * store does not take is dropped, for the sweeper finds it.
+ */
+export class PackHintProducer implements PackHint {
+  readonly #queue: JobQueue<'pack'>
+  readonly #onLost: (error: unknown) => void
+  readonly #waiting = new Map<string, TenantScope>()
+  #sending: Promise<void> | undefined
+
+  constructor(queue: JobQueue<'pack'>, onLost: (error: unknown) => void) {
+    this.#queue = queue
+    this.#onLost = onLost
+  }
+
+  hint(scope: TenantScope, streamId: string): void {
+    if (this.#waiting.size >= WAITING_MAX) return
+    this.#waiting.set(streamId, scope)
+    this.#sending ??= this.#send().finally(() => (this.#sending = undefined))
+  }
+
+  /** Returns when nothing is under way. */
+  async settled(): Promise<void> {
+    while (this.#sending !== undefined) await this.#sending
+  }
+
+  async #send(): Promise<void> {
+    while (this.#waiting.size > 0) {
+      const jobs = [...this.#waiting].map(([streamId, scope]) => packJob(scope, streamId))
+      this.#waiting.clear()
+      await this.#queue.add(jobs).catch(this.#onLost)
+    }
+  }
+}

@@ -1,0 +1,13 @@
+import { openPostgresBackend } from './postgres-backend.js'
+import type { QueueBackend } from './queue-backend.js'
+import type { QueueConfig } from './queue-config.js'
+import { openRedisBackend } from './redis-backend.js'
+
+export * from './prepare-queue-schema.js'
+export type * from './queue-backend.js'
+export * from './queue-config.js'
+
+/** Opens the job store that the configuration names. */
+export function openQueueBackend(config: QueueConfig): QueueBackend {
+  return config.kind === 'redis' ? openRedisBackend(config) : openPostgresBackend(config)
+}

@@ -1,0 +1,100 @@
+import type { QueueName } from '@agentfs/contracts'
+import type { Collected, DueWork, PackOutcome } from '@agentfs/engine'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+/** What a worker counts; no label ever holds a tenant, a path or an id. */
+export class WorkerMetrics {
+  readonly registry: Registry
+  readonly #jobs: Counter<'queue' | 'outcome'>
+  readonly #jobSeconds: Histogram<'queue'>
+  readonly #segments: Counter<'outcome'>
+  readonly #puts: Counter
+  readonly #bytes: Counter
+  readonly #dueStreams: Gauge
+  readonly #lagSeconds: Gauge
+  readonly #collected: Counter<'what'>
+
+  constructor(registry: Registry = new Registry()) {
+    const registers = [registry]
+    this.registry = registry
+    this.#jobs = new Counter({
+      name: 'agentfs_worker_jobs_total',
+      help: 'Jobs that ended, by queue and outcome.',
+      labelNames: ['queue', 'outcome'],
+      registers,
+    })
+    this.#jobSeconds = new Histogram({
+      name: 'agentfs_worker_job_seconds',
+      help: 'How long jobs took.',
+      labelNames: ['queue'],
+      buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120],
+      registers,
+    })
+    this.#segments = new Counter({
+      name: 'agentfs_packer_steps_total',
+      help: 'Packing steps, by outcome: stored a segment, lost to another packer, or found nothing.',
+      labelNames: ['outcome'],
+      registers,
+    })
+    this.#puts = new Counter({
+      name: 'agentfs_packer_puts_total',
+      help: 'Objects written by the packer that count: segments, parts and pieces of the key ledger.',
+      registers,
+    })
+    this.#bytes = new Counter({
+      name: 'agentfs_packer_bytes_total',
+      help: 'Bytes of those objects.',
+      registers,
+    })
+    this.#dueStreams = new Gauge({
+      name: 'agentfs_packer_due_streams',
+      help: 'Streams that were due for packing at the last sweep; 1000 means as many or more.',
+      registers,
+    })
+    this.#lagSeconds = new Gauge({
+      name: 'agentfs_packer_lag_seconds',
+      help: 'Age of the oldest commit of a due stream at the last sweep.',
+      registers,
+    })
+    this.#collected = new Counter({
+      name: 'agentfs_collector_total',
+      help: 'What the collector did: objects given up, uploads dropped, objects deleted, key ledgers rewritten.',
+      labelNames: ['what'],
+      registers,
+    })
+  }
+
+  /** Times a job and counts how it ended. */
+  async job<T>(queue: QueueName, work: () => Promise<T>): Promise<T> {
+    const end = this.#jobSeconds.startTimer({ queue })
+    try {
+      const result = await work()
+      this.#jobs.inc({ queue, outcome: 'done' })
+      return result
+    } catch (error) {
+      this.#jobs.inc({ queue, outcome: 'failed' })
+      throw error
+    } finally {
+      end()
+    }
+  }
+
+  /** Counts one step of the packer. */
+  packed(outcome: PackOutcome): void {
+    this.#segments.inc({ outcome: outcome.kind })
+    if (outcome.kind !== 'stored') return
+    this.#puts.inc(outcome.puts)
+    this.#bytes.inc(outcome.bytes)
+  }
+
+  /** Notes what a sweep found. */
+  due({ streams, oldestMs }: DueWork): void {
+    this.#dueStreams.set(streams.length)
+    this.#lagSeconds.set(oldestMs / 1_000)
+  }
+
+  /** Counts what a collection did. */
+  collected(counts: Collected): void {
+    for (const [what, count] of Object.entries<number>({ ...counts })) this.#collected.inc({ what }, count)
+  }
+}
