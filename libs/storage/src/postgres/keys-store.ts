@@ -42,7 +42,11 @@ export function findKeys(tx: TenantTransaction, keyIds: readonly string[]): Prom
 }
 
 /** Passes a node's keys to the node it became one with. */
-export function passKeys(tx: TenantTransaction, from: readonly string[], to: readonly string[]): Promise<unknown> {
+export function passKeys(
+  tx: TenantTransaction,
+  from: readonly string[],
+  to: readonly string[],
+): Promise<unknown> {
   return tx.query`
     update content_keys k set node_id = p.survivor
     from unnest(${arrayLiteral(from)}::uuid[], ${arrayLiteral(to)}::uuid[]) as p(lost, survivor)

@@ -36,7 +36,11 @@ export async function enlivenObjects(
 }
 
 /** Marks objects that nothing points at; the collector deletes them after the grace time. */
-export function markObjectsDead(tx: TenantTransaction, objectIds: readonly string[], at: Date): Promise<unknown> {
+export function markObjectsDead(
+  tx: TenantTransaction,
+  objectIds: readonly string[],
+  at: Date,
+): Promise<unknown> {
   return tx.query`
     update objects set state = 'dead', dead_at = ${at}, live_bytes = 0
     where tenant_id = ${tx.tenantId} and object_id = any (${arrayLiteral(objectIds)}::uuid[]) and state in ('writing', 'live')`

@@ -52,7 +52,12 @@ function saveNodes(
       deleted_parent = excluded.deleted_parent, deleted_name = excluded.deleted_name`
 }
 
-function saveEntries(tx: TenantTransaction, agentId: string, delta: Pick<TreeDelta, 'entries'>, seq: number): void {
+function saveEntries(
+  tx: TenantTransaction,
+  agentId: string,
+  delta: Pick<TreeDelta, 'entries'>,
+  seq: number,
+): void {
   const gone = delta.entries.filter(({ node }) => node === null)
   const there = delta.entries.filter(({ node }) => node !== null)
   if (gone.length > 0) {
@@ -73,7 +78,12 @@ function saveEntries(tx: TenantTransaction, agentId: string, delta: Pick<TreeDel
   }
 }
 
-function saveAliases(tx: TenantTransaction, agentId: string, delta: Pick<TreeDelta, 'aliases'>, seq: number): void {
+function saveAliases(
+  tx: TenantTransaction,
+  agentId: string,
+  delta: Pick<TreeDelta, 'aliases'>,
+  seq: number,
+): void {
   const aliases = arrayLiteral(delta.aliases.map(({ alias }) => alias))
   const nodes = arrayLiteral(delta.aliases.map(({ node }) => node))
   void tx.query`

@@ -101,3 +101,10 @@ export async function storedThrough(
     where tenant_id = ${tx.tenantId} and stream_id = ${streamId} and follower = 'packer'`
   return row ?? { epoch: 0, seq: 0 }
 }
+
+/** The stream of an agent's reads. */
+export async function findReadsStreamId(tx: TenantTransaction, agentId: string): Promise<string | undefined> {
+  const [row] = await tx.query<{ streamId: string }>`
+    select stream_id from streams where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and kind = 'reads'`
+  return row?.streamId
+}

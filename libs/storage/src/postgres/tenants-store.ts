@@ -92,3 +92,16 @@ export async function findEmail(
     select tenant_id, user_id from email_directory where email_hash = ${emailHash}`
   return row
 }
+
+/** The subject key of a person, or of the person who made an API key. */
+export async function findSubjectKeyId(
+  tx: TenantTransaction,
+  userId: string | null,
+  apiKeyId: string | null,
+): Promise<string | undefined> {
+  const [row] = await tx.query<{ subjectKeyId: string }>`
+    select u.subject_key_id from users u
+    where u.tenant_id = ${tx.tenantId} and u.user_id = coalesce(${userId}::uuid, (
+      select k.created_by from api_keys k where k.tenant_id = ${tx.tenantId} and k.key_id = ${apiKeyId}::text))`
+  return row?.subjectKeyId
+}

@@ -1,0 +1,178 @@
+import {
+  type Agent,
+  type AgentCreateRequest,
+  AgentfsError,
+  type AgentUpdateRequest,
+  type ListOf,
+  type ListQuery,
+  type NodeImage,
+  type TimeSpec,
+  uuidv7,
+} from '@agentfs/contracts'
+import {
+  type AgentRow,
+  arrayLiteral,
+  type Database,
+  deleteAgent,
+  findAgent,
+  insertAgent,
+  insertKeys,
+  insertStream,
+  isUniqueViolation,
+  listAgents,
+  saveTree,
+  updateAgent,
+} from '@agentfs/storage'
+import type { AgentsApi } from '../api/agents-api.js'
+import type { Caller } from '../caller.js'
+import type { KeyVault } from '../keys/key-vault.js'
+import type { Clock } from '../ports.js'
+import type { Administration } from '../streams/administration.js'
+import type { AgentGate } from './agent-gate.js'
+
+/** Agents of a tenant. */
+export class Agents implements AgentsApi {
+  readonly #database: Database
+  readonly #vault: KeyVault
+  readonly #gate: AgentGate
+  readonly #administration: Administration
+  readonly #clock: Clock
+
+  constructor(
+    database: Database,
+    vault: KeyVault,
+    gate: AgentGate,
+    administration: Administration,
+    clock: Clock,
+  ) {
+    this.#database = database
+    this.#vault = vault
+    this.#gate = gate
+    this.#administration = administration
+    this.#clock = clock
+  }
+
+  async create(caller: Caller, request: AgentCreateRequest): Promise<Agent> {
+    const { scope, limits } = caller.principal
+    if (limits.role !== 'manager' || limits.agents !== null || limits.prefixes !== null) {
+      throw new AgentfsError('forbidden', { detail: 'making an agent needs a manager of the whole tenant' })
+    }
+    const agentId = uuidv7()
+    const streamKey = await this.#vault.newKey(scope, 'stream', { agentId })
+    const readsKey = await this.#vault.newKey(scope, 'stream', { agentId })
+    const at = new Date(this.#clock.now())
+    const row: Omit<AgentRow, 'epoch' | 'headSeq'> = {
+      agentId,
+      name: request.name,
+      rootId: uuidv7(),
+      streamKeyId: streamKey.keyId,
+      settings: request.settings ?? {},
+      createdAt: at,
+    }
+    try {
+      await this.#database.withTenant(scope, async (tx) => {
+        // Awaited: the unique index decides who has the name.
+        await insertAgent(tx, row)
+        void insertKeys(tx, [streamKey.row, readsKey.row], at)
+        void insertStream(tx, { streamId: agentId, kind: 'agent', agentId, keyId: streamKey.keyId })
+        void insertStream(tx, { streamId: uuidv7(), kind: 'reads', agentId, keyId: readsKey.keyId })
+        saveTree(tx, agentId, { nodes: [rootOf(row, at)], entries: [], aliases: [] }, new Map(), { seq: 0, at })
+        const details = { agent: agentId, name: request.name }
+        await this.#administration.record(tx, caller, { action: 'agent.create', node: row.rootId, details }, agentId)
+      })
+    } catch (error) {
+      throw nameTaken(error)
+    }
+    return answerOf({ ...row, epoch: 0, headSeq: 0 })
+  }
+
+  async list(caller: Caller, query: ListQuery): Promise<ListOf<Agent>> {
+    const { scope, limits } = caller.principal
+    const { limit, cursor = '' } = query
+    const only = limits.agents === null ? null : arrayLiteral(limits.agents)
+    const rows = await this.#database.withTenant(scope, (tx) => listAgents(tx, cursor, limit + 1, only))
+    const page = rows.slice(0, limit)
+    return {
+      data: page.map(answerOf),
+      nextCursor: rows.length > limit ? (page.at(-1)?.name ?? null) : null,
+    }
+  }
+
+  async get(caller: Caller, agent: string): Promise<Agent> {
+    const { agentId } = await this.#gate.open(caller, agent)
+    const row = await this.#database.withTenant(caller.principal.scope, (tx) => findAgent(tx, agentId))
+    if (row === undefined) throw new AgentfsError('not_found', { detail: 'there is no such agent' })
+    return answerOf(row)
+  }
+
+  async update(caller: Caller, agent: string, request: AgentUpdateRequest): Promise<Agent> {
+    const standing = await this.#gate.open(caller, agent)
+    await this.#gate.require(caller, standing, '', 'manage')
+    const { agentId } = standing
+    const change = {
+      ...(request.name === undefined ? {} : { name: request.name }),
+      ...(request.settings === undefined ? {} : { settings: request.settings }),
+    }
+    try {
+      await this.#database.withTenant(caller.principal.scope, async (tx) => {
+        if (Object.keys(change).length > 0) await updateAgent(tx, agentId, change)
+        const details = { agent: agentId, name: request.name ?? standing.name }
+        await this.#administration.record(tx, caller, { action: 'agent.update', details }, agentId)
+      })
+    } catch (error) {
+      throw nameTaken(error)
+    }
+    this.#gate.forget(caller, agent, agentId, standing.name)
+    return this.get(caller, agentId)
+  }
+
+  async delete(caller: Caller, agent: string): Promise<void> {
+    const standing = await this.#gate.open(caller, agent)
+    await this.#gate.require(caller, standing, '', 'manage')
+    const { agentId, name } = standing
+    await this.#database.withTenant(caller.principal.scope, async (tx) => {
+      if (!(await deleteAgent(tx, agentId, new Date(this.#clock.now())))) return
+      const details = { agent: agentId, name }
+      await this.#administration.record(tx, caller, { action: 'agent.delete', details }, agentId)
+    })
+    this.#gate.forget(caller, agent, agentId, name)
+  }
+}
+
+function rootOf(agent: Pick<AgentRow, 'rootId'>, at: Date): NodeImage {
+  const time: TimeSpec = [Math.floor(at.getTime() / 1000), (at.getTime() % 1000) * 1_000_000]
+  return {
+    id: agent.rootId,
+    kind: 'directory',
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    mtime: time,
+    ctime: time,
+    size: 0,
+    version: null,
+    number: 0,
+    links: 1,
+    createdAt: at.toISOString(),
+    modifiedAt: at.toISOString(),
+    modifiedBy: 'service/agentfs',
+    seq: 0,
+  }
+}
+
+function answerOf(row: AgentRow): Agent {
+  return {
+    id: row.agentId,
+    name: row.name,
+    root: row.rootId,
+    settings: row.settings,
+    createdAt: row.createdAt.toISOString(),
+    epoch: row.epoch,
+    seq: row.headSeq,
+  }
+}
+
+function nameTaken(error: unknown): unknown {
+  if (!isUniqueViolation(error)) return error
+  return new AgentfsError('already_exists', { detail: 'an agent of this name exists' })
+}

@@ -1,0 +1,283 @@
+import {
+  type AuditAction,
+  type Change,
+  type Operation,
+  type OperationResult,
+  type TimeSpec,
+  type TreeDelta,
+  uuidv7,
+} from '@agentfs/contracts'
+import {
+  type ApplyContext,
+  applyContent,
+  applyStructure,
+  type ContentOperation,
+  type ContentPlan,
+  type Effect,
+  isContentOperation,
+  operationKeys,
+  type Outcome,
+  Overlay,
+  planContent,
+  poisonedKeys,
+  Refusal,
+  type TreeReader,
+} from '@agentfs/tree'
+import type { BuiltVersion, SealedPart } from '../content/built-content.js'
+import { extentsHash, hashesBytes, sha256 } from '../content/content-hash.js'
+import { extentOfPart } from '../content/seal-part.js'
+import { type SealedVersion, sealVersion } from '../content/seal-version.js'
+import type { UsableKey } from '../keys/key-vault.js'
+import type { OpenedVersion } from '../reads/version-opener.js'
+import {
+  type AppendedContent,
+  type PlannedOperation,
+  PrepareAgain,
+  type PreparedContent,
+  type WholeContent,
+} from './planned-operation.js'
+import { displayPath } from './display-path.js'
+
+/** A version that a commit makes, with all that is saved of it. */
+export interface MadeVersion extends BuiltVersion {
+  readonly versionId: string
+  readonly nodeId: string
+  readonly number: number
+  readonly parents: readonly string[]
+  readonly key: UsableKey
+  readonly sealed: SealedVersion
+  readonly parts: readonly SealedPart[]
+  readonly uploaded: readonly string[]
+  readonly objectIds: readonly string[]
+}
+
+/** What operations did to the tree. */
+export interface AppliedCommit {
+  readonly tree: Overlay
+  readonly delta: TreeDelta
+  readonly results: readonly OperationResult[]
+  readonly changes: readonly Change[]
+  readonly versions: readonly MadeVersion[]
+}
+
+/** What application needs besides the tree. */
+export interface ApplyInput {
+  readonly tenantId: string
+  readonly rootId: string
+  readonly seq: number
+  readonly nowMs: number
+  readonly author: string
+  readonly agentName: string
+  readonly operations: readonly PlannedOperation[]
+  readonly contents: ReadonlyMap<number, PreparedContent>
+  /** A version's extents, from memory; undefined where they would have to be fetched. */
+  readonly opened: (versionId: string) => OpenedVersion | undefined
+  /** Throws a Refusal where the caller may not do this. */
+  readonly authorise: (tree: TreeReader, operation: Operation) => void
+}
+
+/**
+ * Applies operations in order, each wholly or not at all, and refuses what depends on a refused one [SY-7]. Pure but for
+ * sealing; throws NotLoaded and PrepareAgain through.
+ */
+export function applyCommit(below: TreeReader, input: ApplyInput): AppliedCommit {
+  return new Application(below, input).run()
+}
+
+class Application {
+  readonly #input: ApplyInput
+  readonly #context: ApplyContext
+  readonly #tree: Overlay
+  readonly #results: OperationResult[] = []
+  readonly #changes: Change[] = []
+  readonly #versions = new Map<string, MadeVersion>()
+  /** What refused operations touched, and which one it was. */
+  readonly #poisoned = new Map<string, number>()
+
+  constructor(below: TreeReader, input: ApplyInput) {
+    this.#input = input
+    this.#tree = new Overlay(below)
+    const time: TimeSpec = [Math.floor(input.nowMs / 1000), (input.nowMs % 1000) * 1_000_000]
+    this.#context = {
+      seq: input.seq,
+      at: new Date(input.nowMs).toISOString(),
+      time,
+      author: input.author,
+      agentName: input.agentName,
+      newId: () => uuidv7(input.nowMs),
+    }
+  }
+
+  run(): AppliedCommit {
+    this.#input.operations.forEach((planned, index) => this.#results.push(this.#one(planned, index)))
+    const delta = this.#tree.delta()
+    const kept = new Set(delta.versions.map(({ id }) => id))
+    return {
+      tree: this.#tree,
+      delta,
+      results: this.#results,
+      changes: this.#changes,
+      versions: [...this.#versions.values()].filter(({ versionId }) => kept.has(versionId)),
+    }
+  }
+
+  #one(planned: PlannedOperation, index: number): OperationResult {
+    const { operation } = planned
+    const because = operationKeys(operation)
+      .map((key) => this.#poisoned.get(key))
+      .find((found) => found !== undefined)
+    if (because !== undefined) {
+      const code = this.#codeOf(because)
+      const message = 'an operation that this one depends on was refused'
+      return this.#poison(operation, index, { status: 'refused', code, message, because })
+    }
+    try {
+      this.#input.authorise(this.#tree, operation)
+      const local = new Overlay(this.#tree)
+      const before = this.#pathBefore(operation)
+      const { result, effects } = this.#apply(local, planned, index)
+      if (result.status === 'parts_missing' || result.status === 'refused') {
+        return this.#poison(operation, index, result)
+      }
+      this.#tree.absorb(local.delta())
+      for (const effect of effects) this.#note(effect, before, planned.action)
+      return result
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      return this.#poison(operation, index, { status: 'refused', code: error.code, message: error.message })
+    }
+  }
+
+  #apply(local: Overlay, planned: PlannedOperation, index: number): Outcome {
+    const { operation } = planned
+    if (!isContentOperation(operation)) return applyStructure(local, operation, this.#context)
+    const content = this.#input.contents.get(index)
+    if (content === undefined) throw new PrepareAgain('content was not built')
+    if (content.kind === 'failed') return { result: content.result, effects: [] }
+    const effective = planned.unconditional === true ? ontoHead(local, operation) : operation
+    const plan = planContent(local, effective)
+    const standing = local.node(plan.node)
+    const copy = plan.kind === 'keep-both' ? this.#context.newId() : undefined
+    const number = copy === undefined ? (standing?.number ?? 0) + 1 : 1
+    const built = content.kind === 'whole' ? content.version : this.#appended(plan, content)
+    const made = this.#seal(effective, plan, content, built, number, copy ?? plan.node)
+    const version = {
+      id: made.versionId,
+      parents: [...made.parents],
+      size: built.size,
+      manifestHash: sha256(made.sealed.manifest).toString('hex'),
+    }
+    return applyContent(
+      local,
+      effective,
+      plan,
+      { version, ...(copy === undefined ? {} : { copy }) },
+      this.#context,
+    )
+  }
+
+  #seal(
+    operation: ContentOperation,
+    plan: ContentPlan,
+    content: WholeContent | AppendedContent,
+    built: BuiltVersion,
+    number: number,
+    nodeId: string,
+  ): MadeVersion {
+    const { tenantId, author, nowMs } = this.#input
+    const base = 'base' in operation ? operation.base : null
+    const parent = plan.kind === 'keep-both' ? base : plan.head
+    const parents = parent === null ? [] : [parent]
+    const place = { versionId: operation.version, number, parents, author, createdAtMs: nowMs }
+    const sealed = sealVersion(tenantId, content.key, built, place)
+    const referenced = new Set(built.extents.map(({ partId }) => partId))
+    const made: MadeVersion = {
+      ...built,
+      versionId: operation.version,
+      nodeId,
+      number,
+      parents,
+      key: content.key,
+      sealed,
+      parts: [...partsOf(content).filter(({ partId }) => referenced.has(partId)), ...sealed.pages],
+      uploaded: content.kind === 'whole' ? content.uploaded : [],
+      objectIds: content.kind === 'whole' ? content.objectIds : [],
+    }
+    this.#versions.set(operation.version, made)
+    return made
+  }
+
+  /** The head's content with bytes added, whichever head it is by now. */
+  #appended(plan: ContentPlan, content: AppendedContent): BuiltVersion {
+    const head = plan.head === null ? { size: 0, extents: [] } : this.#versionInReach(plan.head)
+    const joined =
+      content.coalesced !== null && content.coalesced.head === plan.head ? content.coalesced : null
+    const extents = joined === null ? [...head.extents] : head.extents.slice(0, joined.keep)
+    let end = joined === null ? head.size : head.size + content.data.length - joined.part.size
+    for (const part of joined === null ? content.parts : [joined.part]) {
+      extents.push(extentOfPart(part, end))
+      end += part.size
+    }
+    const [only] = extents
+    if (only === undefined || !hashesBytes(end, extents)) {
+      const contentHash = hashesBytes(end, extents) ? sha256(Buffer.alloc(end)) : extentsHash(extents)
+      return { size: end, extents, contentHash, contentMac: contentHash }
+    }
+    // One extent now: of a file that was empty, or all hole, or whose extents were all joined.
+    if (joined !== null) return { size: end, extents, contentHash: joined.sha256, contentMac: only.mac }
+    if (head.size === 0) return { size: end, extents, contentHash: content.sha256, contentMac: only.mac }
+    const contentHash =
+      content.data.length === 0 ? undefined : sha256(Buffer.concat([Buffer.alloc(head.size), content.data]))
+    if (contentHash === undefined) throw new Refusal('invalid_request', 'there is nothing to append')
+    return { size: end, extents, contentHash, contentMac: contentHash }
+  }
+
+  #versionInReach(id: string): Pick<OpenedVersion, 'size' | 'extents'> {
+    const found = this.#versions.get(id) ?? this.#input.opened(id)
+    if (found === undefined) throw new PrepareAgain('the head moved to a version that is not at hand')
+    return found
+  }
+
+  /** Where the node is before an operation takes it away or elsewhere. */
+  #pathBefore(operation: Operation): string | undefined {
+    if (!['rename', 'unlink', 'rmdir'].includes(operation.op) || !('node' in operation)) return undefined
+    return displayPath(this.#tree, this.#tree.resolve(operation.node), this.#input.rootId)
+  }
+
+  #note(effect: Effect, before: string | undefined, action: AuditAction | undefined): void {
+    const after = displayPath(this.#tree, effect.node, this.#input.rootId)
+    const path = after ?? before
+    const bytes = effect.version === undefined ? undefined : this.#versions.get(effect.version)?.size
+    this.#changes.push({
+      index: this.#changes.length,
+      action: action ?? effect.action,
+      node: effect.node,
+      ...(path === undefined ? {} : { path }),
+      ...(effect.action === 'file.move' && before !== undefined && before !== after ? { from: before } : {}),
+      ...(effect.version === undefined ? {} : { version: effect.version }),
+      ...(effect.previous === undefined ? {} : { previous: effect.previous }),
+      ...(bytes === undefined ? {} : { bytes }),
+    })
+  }
+
+  #poison(operation: Operation, index: number, result: OperationResult): OperationResult {
+    for (const key of poisonedKeys(operation)) this.#poisoned.set(key, index)
+    return result
+  }
+
+  #codeOf(index: number): string {
+    const result = this.#results[index]
+    return result?.status === 'refused' ? result.code : 'parts_missing'
+  }
+}
+
+function ontoHead(tree: TreeReader, operation: ContentOperation): ContentOperation {
+  if (operation.op === 'append') return operation
+  const target = operation.op === 'replace' ? operation.target : operation.node
+  return { ...operation, base: tree.node(tree.resolve(target))?.version ?? null }
+}
+
+function partsOf(content: WholeContent | AppendedContent): readonly SealedPart[] {
+  if (content.kind === 'whole') return content.parts
+  return content.coalesced === null ? content.parts : [...content.parts, content.coalesced.part]
+}

@@ -1,0 +1,264 @@
+import type { TenantScope } from '@agentfs/access'
+import {
+  AgentfsError,
+  type CommitFrame,
+  type ErrorCode,
+  HTTP_STATUS,
+  type OperationResult,
+  type Receipt,
+} from '@agentfs/contracts'
+import {
+  type Database,
+  findClientStore,
+  findKeys,
+  type LockedAgent,
+  loadTree,
+  lockAgent,
+  NotLoaded,
+  type TenantTransaction,
+  WorkingSet,
+} from '@agentfs/storage'
+import type { TreeReader } from '@agentfs/tree'
+import type { Caller } from '../caller.js'
+import type { PackHint } from '../followers/pack-hint.js'
+import type { Announcer, Clock } from '../ports.js'
+import { appendRecords } from '../streams/append-records.js'
+import type { AuthorDraft, RecordAuthor } from '../streams/record-author.js'
+import { type AppliedCommit, applyCommit } from './apply-commit.js'
+import { authorOf } from './author.js'
+import { authoriser } from './authorise.js'
+import { type PlannedOperation, PrepareAgain, type Prepared } from './planned-operation.js'
+import { prepare, type PrepareTools } from './prepare.js'
+import { type CommitPush, keepAnswer, keptAnswer } from './push-answer.js'
+import { saveApplied } from './save-applied.js'
+import { needsOf } from './tree-needs.js'
+
+/** Preparations after which a commit gives up; each needs another writer to win in between. */
+const PREPARATIONS_MAX = 5
+
+/** The agent a commit is for. */
+export interface CommitAgent {
+  readonly agentId: string
+  readonly streamKeyId: string
+  readonly rootId: string
+}
+
+/** What is to be committed as one. */
+export interface CommitRequest {
+  readonly caller: Caller
+  readonly agent: CommitAgent
+  readonly operations: readonly PlannedOperation[]
+  readonly push?: CommitPush
+  /** The epoch the caller is in; any where absent. */
+  readonly epoch?: number
+  /** Checked against the tree under the lock, before anything is applied; throws to abort. */
+  readonly check?: (tree: TreeReader, rootId: string) => void
+  /** A refused operation aborts the commit with its error, as REST wants it. */
+  readonly strict: boolean
+}
+
+/** What became of a commit. `applied` is null where it was answered before, or nothing was applied. */
+export interface CommitOutcome {
+  readonly results: readonly OperationResult[]
+  readonly commit: CommitFrame | null
+  readonly receipt: Receipt | null
+  readonly applied: AppliedCommit | null
+  readonly epoch: number
+  readonly seq: number
+}
+
+/** What a committer works with. */
+export interface CommitTools extends PrepareTools {
+  readonly database: Database
+  readonly authors: RecordAuthor
+  readonly announcer: Announcer
+  readonly packHint: PackHint
+  readonly clock: Clock
+}
+
+/** Prepares, commits under the agent's lock, then announces: the path of every mutation of a tree. */
+export class Committer {
+  readonly #tools: CommitTools
+
+  constructor(tools: CommitTools) {
+    this.#tools = tools
+  }
+
+  /** Commits operations with their record, or throws; after a throw nothing of them is there. */
+  async commit(request: CommitRequest): Promise<CommitOutcome> {
+    const { scope } = request.caller.principal
+    const author = await this.#tools.authors.draft(request.caller)
+    for (let attempt = 1; ; attempt++) {
+      const prepared = await prepare(this.#tools, scope, request.agent, request.operations)
+      try {
+        const outcome = await this.#tools.database.withTenant(scope, (tx) =>
+          this.#underLock(tx, request, prepared, author),
+        )
+        this.#afterCommit(scope, request, outcome)
+        return outcome
+      } catch (error) {
+        if (!(error instanceof PrepareAgain)) throw error
+        if (attempt >= PREPARATIONS_MAX) {
+          throw new AgentfsError(
+            'unavailable',
+            { detail: 'the file changes too quickly; try again', retryAfterSeconds: 1 },
+            { cause: error },
+          )
+        }
+      }
+    }
+  }
+
+  async #underLock(
+    tx: TenantTransaction,
+    request: CommitRequest,
+    prepared: Prepared,
+    author: AuthorDraft,
+  ): Promise<CommitOutcome> {
+    const { agent, push } = request
+    const operations = request.operations.map(({ operation }) => operation)
+    const set = new WorkingSet()
+    // One round trip: each of these sees what is committed once the lock is ours.
+    const [locked, , keys, store] = await Promise.all([
+      lockAgent(tx, agent.agentId),
+      loadTree(tx, agent.agentId, set, needsOf(operations, agent.rootId), operations.length),
+      prepared.knownKeyIds.length === 0 ? [] : findKeys(tx, prepared.knownKeyIds),
+      push === undefined ? undefined : findClientStore(tx, agent.agentId, push.storeId),
+    ])
+    if (locked === undefined) throw new AgentfsError('not_found', { detail: 'there is no such agent' })
+    if (request.epoch !== undefined && request.epoch !== locked.epoch) {
+      throw new AgentfsError('epoch_changed', { epoch: locked.epoch, detail: 'take a snapshot' })
+    }
+    if (push !== undefined) {
+      const kept = keptAnswer(tx.tenantId, push, store, prepared.streamKey)
+      if (kept !== undefined) {
+        const { results, commit, receipt } = kept
+        return {
+          results,
+          commit,
+          receipt,
+          applied: null,
+          epoch: locked.epoch,
+          seq: commit?.seq ?? locked.headSeq,
+        }
+      }
+    }
+    // A key erased since: what was sealed under it must not be committed.
+    if (keys.length < prepared.knownKeyIds.length) throw new PrepareAgain('a key was erased')
+    const nowMs = this.#tools.clock.now()
+    const applied = await this.#apply(tx, request, prepared, locked, set, nowMs)
+    if (request.strict) requireAll(applied.results)
+    return this.#save(tx, request, prepared, locked, applied, author, nowMs)
+  }
+
+  async #apply(
+    tx: TenantTransaction,
+    request: CommitRequest,
+    prepared: Prepared,
+    locked: LockedAgent,
+    set: WorkingSet,
+    nowMs: number,
+  ): Promise<AppliedCommit> {
+    const { caller, operations } = request
+    const { scope } = caller.principal
+    for (;;) {
+      try {
+        request.check?.(set, locked.rootId)
+        return applyCommit(set, {
+          tenantId: tx.tenantId,
+          rootId: locked.rootId,
+          seq: locked.headSeq + 1,
+          nowMs,
+          author: authorOf(caller, locked),
+          agentName: locked.name,
+          operations,
+          contents: prepared.contents,
+          opened: (versionId) => this.#tools.opener.remembered(scope, versionId),
+          authorise: authoriser(caller, locked, nowMs),
+        })
+      } catch (error) {
+        if (!(error instanceof NotLoaded)) throw error
+        await loadTree(tx, locked.agentId, set, error.needs, operations.length)
+      }
+    }
+  }
+
+  async #save(
+    tx: TenantTransaction,
+    request: CommitRequest,
+    prepared: Prepared,
+    locked: LockedAgent,
+    applied: AppliedCommit,
+    author: AuthorDraft,
+    nowMs: number,
+  ): Promise<CommitOutcome> {
+    const { push } = request
+    const at = new Date(nowMs)
+    const { epoch } = locked
+    const seq = locked.headSeq + 1
+    const changed = !applied.tree.unchanged
+    let commit: CommitFrame | null = null
+    let receipt: Receipt | null = null
+    if (changed) {
+      const stagedBytes = await saveApplied(
+        tx,
+        locked.agentId,
+        prepared,
+        applied,
+        authorOf(request.caller, locked),
+        { epoch, seq, at },
+      )
+      const digest = push === undefined ? undefined : Buffer.from(push.digest).toString('hex')
+      const record = {
+        at: at.toISOString(),
+        ...author.record,
+        outcome: 'allowed' as const,
+        changes: [...applied.changes],
+        delta: applied.delta,
+        ...(push === undefined || digest === undefined
+          ? {}
+          : { push: { store: push.storeId, number: push.number, digest } }),
+      }
+      const draft = { record, agentId: locked.agentId, addressSealed: author.addressSealed }
+      ;[receipt = null] = appendRecords(tx, locked, prepared.streamKey, [draft], stagedBytes)
+      commit = {
+        epoch,
+        seq,
+        at: at.toISOString(),
+        delta: applied.delta,
+        ...(push === undefined ? {} : { store: push.storeId, pushNumber: push.number }),
+      }
+    }
+    const { results } = applied
+    if (push !== undefined) keepAnswer(tx, locked, push, prepared.streamKey, { results, commit, receipt }, at)
+    return {
+      results,
+      commit,
+      receipt,
+      applied: changed ? applied : null,
+      epoch,
+      seq: changed ? seq : locked.headSeq,
+    }
+  }
+
+  #afterCommit(scope: TenantScope, request: CommitRequest, outcome: CommitOutcome): void {
+    if (outcome.applied === null) return
+    for (const version of outcome.applied.versions) {
+      this.#tools.opener.remember(scope, { ...version, keyId: version.key.keyId })
+    }
+    const { agentId } = request.agent
+    const { epoch, seq } = outcome
+    this.#tools.announcer.publish({ tenantId: scope.tenantId, agentId, epoch, seq })
+    this.#tools.packHint.hint(scope, agentId)
+  }
+}
+
+function requireAll(results: readonly OperationResult[]): void {
+  for (const result of results) {
+    if (result.status === 'refused') {
+      const code = Object.hasOwn(HTTP_STATUS, result.code) ? (result.code as ErrorCode) : 'internal'
+      throw new AgentfsError(code, { detail: result.message })
+    }
+    if (result.status === 'parts_missing') throw new AgentfsError('parts_missing', { parts: result.parts })
+  }
+}

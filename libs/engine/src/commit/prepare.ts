@@ -1,0 +1,312 @@
+import type { TenantScope } from '@agentfs/access'
+import { type Extent as WireExtent, type Operation, PART_BYTES_MAX } from '@agentfs/contracts'
+import type { Extent } from '@agentfs/crypto'
+import { type Database, findPrepareFacts, type PrepareFacts, type PrepareNode } from '@agentfs/storage'
+import { type ContentOperation, isContentOperation } from '@agentfs/tree'
+import type { BuiltVersion, SealedPart } from '../content/built-content.js'
+import { extentsHash, hashesBytes, sha256 } from '../content/content-hash.js'
+import { covers, cutAt, layOver } from '../content/extents.js'
+import { extentOfPart, sealPart } from '../content/seal-part.js'
+import type { KeyVault, NewKey, UsableKey } from '../keys/key-vault.js'
+import type { ContentReader } from '../reads/content-reader.js'
+import type { OpenedVersion, VersionOpener } from '../reads/version-opener.js'
+import { coalesceTail } from './coalesce.js'
+import type {
+  FailedContent,
+  PlannedOperation,
+  Prepared,
+  PreparedContent,
+  WholeContent,
+} from './planned-operation.js'
+
+/** Extents above which a file of at most 1 MiB is written anew as one part. */
+const FRAGMENTS_MAX = 48
+
+/** What preparation works with. */
+export interface PrepareTools {
+  readonly database: Database
+  readonly vault: KeyVault
+  readonly opener: VersionOpener
+  readonly reader: ContentReader
+  readonly fileBytesMax: number
+}
+
+/** Builds and seals the content of all operations, before any lock [SY-16]. */
+export async function prepare(
+  tools: PrepareTools,
+  scope: TenantScope,
+  agent: { readonly agentId: string; readonly streamKeyId: string },
+  operations: readonly PlannedOperation[],
+): Promise<Prepared> {
+  const content = operations.map(({ operation }) => operation).filter(isContentOperation)
+  const facts = await tools.database.withTenant(scope, (tx) =>
+    findPrepareFacts(tx, agent.agentId, {
+      nodeIds: content.map(targetOf),
+      appendedNodeIds: content.filter(({ op }) => op === 'append').map(targetOf),
+      versionIds: content.flatMap(basesOf),
+      partIds: content.flatMap(partsOf),
+      keyIds: [agent.streamKeyId],
+    }),
+  )
+  const keys = await tools.vault.unwrap(scope, facts.keys)
+  const streamKey = keys.get(agent.streamKeyId)
+  if (streamKey === undefined) throw new Error("an agent's stream key is gone")
+  const preparation = new Preparation(tools, scope, agent.agentId, facts, keys)
+  const contents = new Map<number, PreparedContent>()
+  for (const [index, { operation, content: built }] of operations.entries()) {
+    if (built !== undefined) contents.set(index, built)
+    else if (isContentOperation(operation)) contents.set(index, await preparation.build(operation))
+  }
+  return {
+    contents,
+    newKeys: preparation.newKeys,
+    knownKeyIds: [...preparation.usedKeyIds].filter((id) => keys.has(id)),
+    streamKey,
+  }
+}
+
+class Preparation {
+  readonly newKeys: NewKey[] = []
+  readonly usedKeyIds = new Set<string>()
+  readonly #tools: PrepareTools
+  readonly #scope: TenantScope
+  readonly #agentId: string
+  readonly #facts: PrepareFacts
+  readonly #nodes: ReadonlyMap<string, PrepareNode>
+  readonly #keys: ReadonlyMap<string, UsableKey>
+  readonly #keyOfNode = new Map<string, UsableKey>()
+  /** Versions that earlier operations of the same push make. */
+  readonly #made = new Map<string, Pick<BuiltVersion, 'size' | 'extents'>>()
+  /** Plaintext of parts sealed here, which no row holds yet. */
+  readonly #fresh = new Map<string, Uint8Array>()
+
+  constructor(
+    tools: PrepareTools,
+    scope: TenantScope,
+    agentId: string,
+    facts: PrepareFacts,
+    keys: ReadonlyMap<string, UsableKey>,
+  ) {
+    this.#tools = tools
+    this.#scope = scope
+    this.#agentId = agentId
+    this.#facts = facts
+    this.#nodes = new Map(facts.nodes.map((node) => [node.askedId, node]))
+    this.#keys = keys
+  }
+
+  async build(operation: ContentOperation): Promise<PreparedContent> {
+    switch (operation.op) {
+      case 'append':
+        return this.#append(operation)
+      case 'truncate':
+        return this.#whole(operation, operation.base, operation.size, [])
+      case 'write':
+        return this.#whole(operation, operation.base, operation.size, operation.extents)
+      case 'replace': {
+        const { content } = operation
+        if ('extents' in content) return this.#whole(operation, null, content.size, content.extents)
+        if (content.sourceVersion === null) return this.#whole(operation, null, 0, [])
+        const source = await this.#base(content.sourceVersion)
+        if (source === undefined) return baseGone()
+        return this.#whole(operation, content.sourceVersion, source.size, [])
+      }
+    }
+  }
+
+  async #whole(
+    operation: ContentOperation,
+    baseId: string | null,
+    size: number,
+    wire: readonly WireExtent[],
+  ): Promise<PreparedContent> {
+    if (size > this.#tools.fileBytesMax)
+      return refused('too_large', 'the file is larger than the service takes')
+    const missing = partsIn(wire).filter((id) => !this.#facts.parts.some(({ partId }) => partId === id))
+    if (missing.length > 0) return { kind: 'failed', result: { status: 'parts_missing', parts: missing } }
+    const key = await this.#keyFor(targetOf(operation))
+    const laid = this.#lay(wire, key)
+    if (laid === undefined) return refused('invalid_request', 'an extent reaches past its part')
+    const base = await this.#base(baseId)
+    if (base === undefined && !covers(laid.extents, size)) return baseGone()
+    const extents = layOver(base?.extents ?? [], laid.extents, size)
+    const built = await this.#finish(key, size, extents, laid.parts)
+    this.#made.set(operation.version, built.version)
+    return { ...built, uploaded: laid.uploaded, objectIds: laid.objectIds }
+  }
+
+  async #append(operation: ContentOperation & { op: 'append' }): Promise<PreparedContent> {
+    const target = targetOf(operation)
+    const key = await this.#keyFor(target)
+    const parts: SealedPart[] = []
+    for (let at = 0; at < operation.data.length; at += PART_BYTES_MAX) {
+      parts.push(this.#seal(key, operation.data.subarray(at, at + PART_BYTES_MAX)))
+    }
+    const headId = this.#nodes.get(target)?.headVersion ?? null
+    const head = headId === null ? undefined : await this.#opened(headId)
+    if ((head?.size ?? 0) + operation.data.length > this.#tools.fileBytesMax) {
+      return refused('too_large', 'the file is larger than the service takes')
+    }
+    const tail = head === undefined ? undefined : coalesceTail(head.extents, operation.data.length)
+    const coalesced =
+      head === undefined || tail === undefined
+        ? null
+        : {
+            head: head.versionId,
+            keep: tail.keep,
+            ...(await this.#joinTail(key, head, tail.from, operation.data)),
+          }
+    const { data } = operation
+    return { kind: 'append', parts, key, data, sha256: sha256(data), coalesced }
+  }
+
+  /** Seals what is inline, and finds what went up before; undefined where an extent reaches past its part. */
+  #lay(wire: readonly WireExtent[], key: UsableKey) {
+    const extents: Extent[] = []
+    const parts: SealedPart[] = []
+    const uploaded = new Set<string>()
+    const objectIds = new Set<string>()
+    for (const extent of wire) {
+      if ('data' in extent) {
+        for (let at = 0; at < extent.data.length; at += PART_BYTES_MAX) {
+          const part = this.#seal(key, extent.data.subarray(at, at + PART_BYTES_MAX))
+          parts.push(part)
+          extents.push(extentOfPart(part, extent.offset + at))
+        }
+        continue
+      }
+      const fact = this.#facts.parts.find(({ partId }) => partId === extent.part)
+      if (fact === undefined || extent.partOffset + extent.length > fact.size) return undefined
+      uploaded.add(fact.partId)
+      this.usedKeyIds.add(fact.keyId)
+      if (fact.objectId !== null) objectIds.add(fact.objectId)
+      const { offset, length, partOffset } = extent
+      extents.push({
+        offset,
+        length,
+        keyId: fact.keyId,
+        partId: fact.partId,
+        partOffset,
+        mac: fact.contentMac,
+      })
+    }
+    return { extents, parts, uploaded: [...uploaded], objectIds: [...objectIds] }
+  }
+
+  async #finish(
+    key: UsableKey,
+    size: number,
+    extents: readonly Extent[],
+    parts: readonly SealedPart[],
+  ): Promise<Omit<WholeContent, 'uploaded' | 'objectIds'>> {
+    if (extents.length > FRAGMENTS_MAX && size <= PART_BYTES_MAX) {
+      const bytes = await this.#bytes(extents, 0, size)
+      const part = this.#seal(key, bytes)
+      return { kind: 'whole', version: wholeVersion(part, bytes), parts: [part], key }
+    }
+    const [only] = extents
+    const contentHash = hashesBytes(size, extents)
+      ? sha256(await this.#bytes(extents, 0, size))
+      : extentsHash(extents)
+    const whole = only !== undefined && extents.length === 1 && only.length === size && only.partOffset === 0
+    const contentMac = whole && parts.some(({ partId }) => partId === only.partId) ? only.mac : contentHash
+    return { kind: 'whole', version: { size, extents, contentHash, contentMac }, parts, key }
+  }
+
+  async #joinTail(
+    key: UsableKey,
+    head: OpenedVersion,
+    from: number,
+    data: Uint8Array,
+  ): Promise<{ part: SealedPart; sha256: Uint8Array }> {
+    const joined = Buffer.concat([await this.#bytes(head.extents, from, head.size), data])
+    return { part: this.#seal(key, joined), sha256: sha256(joined) }
+  }
+
+  #seal(key: UsableKey, plaintext: Uint8Array): SealedPart {
+    const part = sealPart(this.#scope.tenantId, key, plaintext)
+    this.#fresh.set(part.partId, plaintext)
+    return part
+  }
+
+  /** Plaintext of a run: of parts sealed here from memory, of all others as any reader. */
+  async #bytes(extents: readonly Extent[], from: number, to: number): Promise<Buffer> {
+    const stored = extents.filter(({ partId }) => !this.#fresh.has(partId))
+    const bytes = await this.#tools.reader.read(this.#scope, this.#agentId, stored, from, to)
+    for (const extent of cutAt(extents, to)) {
+      const plain = this.#fresh.get(extent.partId)
+      const end = extent.offset + extent.length
+      if (plain === undefined || end <= from) continue
+      const start = Math.max(from, extent.offset)
+      const at = extent.partOffset + (start - extent.offset)
+      bytes.set(plain.subarray(at, at + (end - start)), start - from)
+    }
+    return bytes
+  }
+
+  /** The version content stands on: empty for none, undefined where it is not kept (any more). */
+  async #base(id: string | null): Promise<Pick<BuiltVersion, 'size' | 'extents'> | undefined> {
+    if (id === null) return { size: 0, extents: [] }
+    return this.#made.get(id) ?? (await this.#opened(id))
+  }
+
+  async #opened(id: string): Promise<OpenedVersion | undefined> {
+    const row = this.#facts.versions.find(({ versionId }) => versionId === id)
+    if (row === undefined || !this.#keys.has(row.keyId)) return undefined
+    const opened = await this.#tools.opener.open(this.#scope, this.#agentId, row, this.#keys)
+    for (const { keyId } of opened.extents) this.usedKeyIds.add(keyId)
+    return opened
+  }
+
+  /** The key for new content of a node: its own, or a new one that the commit adds. */
+  async #keyFor(node: string): Promise<UsableKey> {
+    const found = this.#keyOfNode.get(node) ?? this.#keys.get(this.#nodes.get(node)?.contentKeyId ?? '')
+    if (found !== undefined) {
+      this.usedKeyIds.add(found.keyId)
+      return found
+    }
+    const owner = { agentId: this.#agentId, nodeId: this.#nodes.get(node)?.nodeId ?? node }
+    const made = await this.#tools.vault.newKey(this.#scope, 'content', owner)
+    this.newKeys.push(made)
+    this.#keyOfNode.set(node, made)
+    return made
+  }
+}
+
+/** A version that is one part. */
+export function wholeVersion(part: SealedPart, bytes: Uint8Array): BuiltVersion {
+  const extents = part.size === 0 ? [] : [extentOfPart(part, 0)]
+  return { size: part.size, extents, contentHash: sha256(bytes), contentMac: part.contentMac }
+}
+
+function targetOf(operation: ContentOperation): string {
+  return operation.op === 'replace' ? operation.target : operation.node
+}
+
+function basesOf(operation: Operation): string[] {
+  if (operation.op === 'replace') {
+    return 'sourceVersion' in operation.content && operation.content.sourceVersion !== null
+      ? [operation.content.sourceVersion]
+      : []
+  }
+  return 'base' in operation && typeof operation.base === 'string' ? [operation.base] : []
+}
+
+function partsOf(operation: ContentOperation): string[] {
+  if (operation.op === 'write') return partsIn(operation.extents)
+  return operation.op === 'replace' && 'extents' in operation.content
+    ? partsIn(operation.content.extents)
+    : []
+}
+
+function partsIn(extents: readonly WireExtent[]): string[] {
+  return extents.flatMap((extent) => ('part' in extent ? [extent.part] : []))
+}
+
+function refused(code: 'version_conflict' | 'too_large' | 'invalid_request', message: string): FailedContent {
+  return { kind: 'failed', result: { status: 'refused', code, message } }
+}
+
+function baseGone(): FailedContent {
+  return refused('version_conflict', 'the version this is based on is not kept; send the whole content')
+}

@@ -1,0 +1,55 @@
+import { AgentfsError, type PushAnswer, pushAnswer } from '@agentfs/contracts'
+import { type ClientStoreRow, savePush, type TenantTransaction } from '@agentfs/storage'
+import type { UsableKey } from '../keys/key-vault.js'
+import { openText, sealText } from '../keys/sealed-text.js'
+
+/** The push a commit comes from [SY-8]. */
+export interface CommitPush {
+  readonly storeId: string
+  readonly number: number
+  /** SHA-256 of the body as sent. */
+  readonly digest: Uint8Array
+  readonly previous: Uint8Array | null
+}
+
+/** The answer kept for this very push; undefined where it is the store's next, `store_forked` where it is neither [SY-8]. */
+export function keptAnswer(
+  tenantId: string,
+  push: CommitPush,
+  store: ClientStoreRow | undefined,
+  streamKey: UsableKey,
+): PushAnswer | undefined {
+  if (store !== undefined && Buffer.from(store.lastDigest).equals(push.digest)) {
+    return pushAnswer.parse(JSON.parse(openText(tenantId, streamKey, push.storeId, store.answerSealed)))
+  }
+  const expected = store === undefined ? null : hex(store.lastDigest)
+  const previous = push.previous === null ? null : hex(push.previous)
+  if (push.number === (store?.lastNumber ?? 0) + 1 && previous === expected) return undefined
+  throw new AgentfsError('store_forked', {
+    detail: 'this store was copied or restored: its pushes do not follow what the service has of it',
+    lastNumber: store?.lastNumber ?? 0,
+    lastDigest: expected,
+  })
+}
+
+/** Keeps a push's whole answer, for ever, in the transaction of its commit. */
+export function keepAnswer(
+  tx: TenantTransaction,
+  at: { readonly agentId: string; readonly epoch: number },
+  push: CommitPush,
+  streamKey: UsableKey,
+  outcome: {
+    readonly [key in 'results' | 'commit' | 'receipt']: PushAnswer[key] | Readonly<PushAnswer[key]>
+  },
+  now: Date,
+): void {
+  const { storeId, number, digest } = push
+  const answer = { digest: hex(digest), ...outcome }
+  const answerSealed = sealText(tx.tenantId, streamKey, storeId, JSON.stringify(answer))
+  const seq = outcome.commit?.seq ?? null
+  savePush(tx, at.agentId, { storeId, number, digest, answerSealed, epoch: at.epoch, seq }, now)
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
