@@ -4,6 +4,8 @@ import { openQueueBackend, type QueueConfig } from './queue/index.js'
 
 /** The producing side for a process that commits: with or without a worker in it. */
 export interface PackHints extends PackHint {
+  /** Returns when every hint given so far is in the queue, or lost. */
+  settled(): Promise<void>
   close(): Promise<void>
 }
 
@@ -15,7 +17,8 @@ export function openPackHints(queue: QueueConfig, log: EngineLog): PackHints {
     log.warn('a hint for the packer was lost; the sweeper will find the stream', { error: String(error) }),
   )
   return {
-    hint: (scope, streamId) => producer.hint(scope, streamId),
+    hint: (scope, streamId, committedBytes) => producer.hint(scope, streamId, committedBytes),
+    settled: () => producer.settled(),
     async close(): Promise<void> {
       await producer.settled()
       await jobs.close()

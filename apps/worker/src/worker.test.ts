@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { mintTenantScope, type TenantScope } from '@agentfs/access'
 import { uuidv7 } from '@agentfs/contracts'
-import { Collector, type EngineLog, Packer, Sweeper, type TenantResources } from '@agentfs/engine'
+import {
+  Collector,
+  type EngineLog,
+  PACK_BYTES_MAX,
+  Packer,
+  Sweeper,
+  type TenantResources,
+} from '@agentfs/engine'
 import { KeyFileKms } from '@agentfs/crypto'
 import { Database, migrate, openFilesystemObjectStore, roleUrl } from '@agentfs/storage'
 import {
@@ -152,7 +159,7 @@ describe.each(['postgres', 'redis'] as const)('the worker, with its queue on %s'
     )
     return rows.length > 0
   }
-  const untilStored = async (seq: number): Promise<unknown> =>
+  const expectStored = async (seq: number): Promise<unknown> =>
     waitFor(() => stored(seq), { deadlineMs: DEADLINE_MS, what: 'a record to be stored' }).catch(
       (cause: unknown) => {
         throw new Error(`not stored; the worker said: ${said.join('; ')}`, { cause })
@@ -163,43 +170,52 @@ describe.each(['postgres', 'redis'] as const)('the worker, with its queue on %s'
     await start()
     const seq = await commitAndFlush()
     hints.hint(scope, scope.tenantId)
-    await untilStored(seq)
+    await expectStored(seq)
+  })
+
+  it('packs a stream once a segment of bytes was committed, and is not asked before', async () => {
+    await start()
+    const seq = await commitAndFlush()
+    hints.hint(scope, scope.tenantId, 1_000)
+    hints.hint(scope, scope.tenantId, PACK_BYTES_MAX - 1_001)
+    await hints.settled()
+    expect(await stored(seq)).toBe(false)
+    hints.hint(scope, scope.tenantId, 1)
+    await expectStored(seq)
   })
 
   it('packs again where a hint came while it was packing, and folds hints that wait', async () => {
     let steps = 0
-    let release = (): void => undefined
-    const entered = new Promise<void>((resolve) => {
-      const held = new Promise<void>((free) => (release = free))
-      const packer = new Packer({
-        database,
-        resources,
-        crashPoints: async (point) => {
-          if (point === 'claimed') steps++
-          if (point !== 'claimed' || steps > 1) return
-          resolve()
-          await held
-        },
-      })
-      void start({ packer })
+    const entered = Promise.withResolvers<void>()
+    const held = Promise.withResolvers<void>()
+    const packer = new Packer({
+      database,
+      resources,
+      crashPoints: async (point) => {
+        if (point !== 'claimed') return
+        steps++
+        entered.resolve()
+        await held.promise
+      },
     })
+    await start({ packer })
     await commitAndFlush()
     hints.hint(scope, scope.tenantId)
-    await entered
+    await entered.promise
     const seq = await commitAndFlush()
     for (let hint = 0; hint < 20; hint++) hints.hint(scope, scope.tenantId)
-    release()
-    await untilStored(seq)
+    held.resolve()
+    await expectStored(seq)
     expect(steps).toBe(2)
   })
 
   it('[DUR-1] completes by the sweeper when the queue forgets everything, while it runs', async () => {
     await start({ sweepIntervalMs: 200 })
     const first = await commitAndFlush()
-    await untilStored(first)
+    await expectStored(first)
     await forgetEverything()
     const second = await commitAndFlush()
-    await untilStored(second)
+    await expectStored(second)
   })
 
   it('[DUR-1] completes by the sweeper when hints were lost before it started', async () => {
@@ -209,7 +225,7 @@ describe.each(['postgres', 'redis'] as const)('the worker, with its queue on %s'
     await forgetEverything()
     hints = openPackHints(queue, log)
     await start()
-    await untilStored(seq)
+    await expectStored(seq)
   })
 
   it('sweeps with several workers that ask at once', async () => {
@@ -223,7 +239,7 @@ describe.each(['postgres', 'redis'] as const)('the worker, with its queue on %s'
     })
     try {
       await Promise.all([start({ sweepIntervalMs: 100 }), second.start()])
-      await untilStored(await commitAndFlush())
+      await expectStored(await commitAndFlush())
     } finally {
       await second.stop()
     }
@@ -231,25 +247,23 @@ describe.each(['postgres', 'redis'] as const)('the worker, with its queue on %s'
   })
 
   it('ends running jobs before it stops, and stops twice', async () => {
-    let release = (): void => undefined
-    const held = new Promise<void>((free) => (release = free))
-    const entered = new Promise<void>((resolve) => {
-      const packer = new Packer({
-        database,
-        resources,
-        crashPoints: async (point) => {
-          if (point !== 'claimed') return
-          resolve()
-          await held
-        },
-      })
-      void start({ packer })
+    const entered = Promise.withResolvers<void>()
+    const held = Promise.withResolvers<void>()
+    const packer = new Packer({
+      database,
+      resources,
+      crashPoints: async (point) => {
+        if (point !== 'claimed') return
+        entered.resolve()
+        await held.promise
+      },
     })
+    await start({ packer })
     const seq = await commitAndFlush()
     hints.hint(scope, scope.tenantId)
-    await entered
+    await entered.promise
     const stopping = worker!.stop()
-    release()
+    held.resolve()
     await stopping
     expect(await stored(seq)).toBe(true)
     await worker!.stop()
@@ -260,7 +274,7 @@ describe.each(['postgres', 'redis'] as const)('the worker, with its queue on %s'
     await start({ registry })
     const seq = await commitAndFlush()
     hints.hint(scope, scope.tenantId)
-    await untilStored(seq)
+    await expectStored(seq)
     const text = await waitFor(
       async () => {
         const now = await registry.metrics()

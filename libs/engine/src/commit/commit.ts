@@ -65,6 +65,8 @@ export interface CommitOutcome {
   readonly applied: AppliedCommit | null
   readonly epoch: number
   readonly seq: number
+  /** Sealed bytes of manifests and parts that wait for the packer since. */
+  readonly stagedBytes?: number
 }
 
 /** What a committer works with. */
@@ -199,8 +201,9 @@ export class Committer {
     const changed = !applied.tree.unchanged
     let commit: CommitFrame | null = null
     let receipt: Receipt | null = null
+    let stagedBytes = 0
     if (changed) {
-      const stagedBytes = await saveApplied(
+      stagedBytes = await saveApplied(
         tx,
         locked.agentId,
         prepared,
@@ -238,6 +241,7 @@ export class Committer {
       applied: changed ? applied : null,
       epoch,
       seq: changed ? seq : locked.headSeq,
+      stagedBytes,
     }
   }
 
@@ -249,7 +253,7 @@ export class Committer {
     const { agentId } = request.agent
     const { epoch, seq } = outcome
     this.#tools.announcer.publish({ tenantId: scope.tenantId, agentId, epoch, seq })
-    this.#tools.packHint.hint(scope, agentId)
+    this.#tools.packHint.hint(scope, agentId, outcome.stagedBytes ?? 0)
   }
 }
 
