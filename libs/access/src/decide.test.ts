@@ -74,10 +74,10 @@ describe('[ACL-1] the decision', () => {
     const narrowing = fc.record(
       {
         role: fc.constantFrom<'reader' | 'writer' | 'manager'>('reader', 'writer', 'manager'),
-        agents: fc.constantFrom([AGENT], [TENANT]),
-        prefixes: fc.constantFrom(['notes'], ['notes/a.md'], ['']),
-        cidrs: fc.constantFrom(['0.0.0.0/0']),
-        expiresAt: fc.constantFrom('2026-01-01T00:00:00Z', '2028-01-01T00:00:00Z'),
+        agents: fc.constantFrom<string[][]>([AGENT], [TENANT]),
+        prefixes: fc.constantFrom<string[][]>(['notes'], ['notes/a.md'], ['']),
+        cidrs: fc.constantFrom<string[][]>(['0.0.0.0/0']),
+        expiresAt: fc.constantFrom<string[]>('2026-01-01T00:00:00Z', '2028-01-01T00:00:00Z'),
       },
       { requiredKeys: [] },
     )
