@@ -35,7 +35,9 @@ export function appendEntries(state: StoreState, news: readonly NewEntry[]): Jou
   const [only] = news
   if (news.length === 1 && only !== undefined) {
     const delta = localDelta(state.tree, only.operation, state.context(only.time))
-    const entry = state.transact(() => writeEntry(state, only))
+    // One row is a transaction by itself.
+    const entry =
+      only.bytes === undefined ? writeEntry(state, only) : state.transact(() => writeEntry(state, only))
     state.journal.put(entry)
     state.tree.applyLocal(delta)
     if (entry.ino !== undefined) showInode(state, entry.operation, entry.ino)
@@ -101,16 +103,11 @@ function assertWritable(state: StoreState): void {
 function writeEntry(state: StoreState, item: NewEntry): JournalEntry {
   const seq = state.journal.takeSeq()
   const group = orderingGroup(state, item.parent)
-  const pieces: Piece[] =
-    item.bytes === undefined
-      ? []
-      : [
-          {
-            blob: state.blobs.add(item.bytes.bytes),
-            start: item.bytes.start,
-            length: item.bytes.bytes.length,
-          },
-        ]
+  const pieces: Piece[] = []
+  if (item.bytes !== undefined) {
+    const { start, bytes } = item.bytes
+    pieces.push({ blob: state.blobs.add(bytes, { entry: seq, start }), start, length: bytes.length })
+  }
   const entry: JournalEntry = {
     seq,
     push: 0,
@@ -122,7 +119,6 @@ function writeEntry(state: StoreState, item: NewEntry): JournalEntry {
     generation: state.generations.get(group) ?? 0,
   }
   state.journal.storeEntry(entry)
-  for (const piece of pieces) state.journal.storePiece(seq, piece)
   return entry
 }
 

@@ -34,8 +34,8 @@ export class BlobStore {
     this.#nextId = Number(database.sql('select max(id) as id from blobs').get()?.['id'] ?? 0) + 1
   }
 
-  /** Keeps bytes; to be called within the transaction that refers to them. */
-  add(bytes: Uint8Array): number {
+  /** Keeps bytes, as a piece of an entry where one is named; to be called within the transaction that refers to them. */
+  add(bytes: Uint8Array, piece?: { readonly entry: number; readonly start: number }): number {
     const id = this.#nextId++
     const sealed = this.#sealer.seal('blobs', id, bytes)
     if (bytes.length > ROW_BYTES_MAX) {
@@ -44,9 +44,14 @@ export class BlobStore {
       this.#unsynced.add(id)
       this.#added.push(id)
     }
-    this.#database
-      .sql('insert into blobs (id, length, sealed) values (?, ?, ?)')
-      .run(id, bytes.length, bytes.length > ROW_BYTES_MAX ? null : sealed)
+    const row = bytes.length > ROW_BYTES_MAX ? null : sealed
+    if (piece === undefined) {
+      this.#database.sql('insert into blobs (id, length, sealed) values (?, ?, ?)').run(id, bytes.length, row)
+    } else {
+      this.#database
+        .sql('insert into blobs (id, length, entry, start, used, sealed) values (?, ?, ?, ?, ?, ?)')
+        .run(id, bytes.length, piece.entry, piece.start, bytes.length, row)
+    }
     return id
   }
 
@@ -155,7 +160,7 @@ export class BlobStore {
     this.#database.transaction(() =>
       this.#database
         .sql(
-          `delete from blobs where id not in (select blob from pieces) and id not in (select blob from cache)
+          `delete from blobs where entry is null and id not in (select blob from cache)
            and id not in (select blob from pushes)`,
         )
         .run(),

@@ -30,12 +30,8 @@ export function consolidatePieces(state: StoreState, entry: JournalEntry): void 
           continue
         }
       }
-      const piece = {
-        blob: state.blobs.add(joined(state, run)),
-        start: first.start,
-        length: last.end - first.start,
-      }
-      state.journal.storePiece(entry.seq, piece)
+      const blob = state.blobs.add(joined(state, run), { entry: entry.seq, start: first.start })
+      const piece = { blob, start: first.start, length: last.end - first.start }
       pieces.push(piece)
     }
     for (const piece of entry.pieces) {

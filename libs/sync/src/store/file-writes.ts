@@ -163,8 +163,8 @@ function extendEntry(
   const covered =
     offset < node.size ? entry.pieces.filter((it) => it.start >= offset && it.start + it.length <= end) : []
   const { changed, piece } = state.transact(() => {
-    const piece: Piece = { blob: state.blobs.add(bytes), start: offset, length: bytes.length }
-    state.journal.storePiece(entry.seq, piece)
+    const blob = state.blobs.add(bytes, { entry: entry.seq, start: offset })
+    const piece: Piece = { blob, start: offset, length: bytes.length }
     for (const gone of covered) {
       state.journal.storePieceGone(gone)
       state.blobs.remove(gone.blob)

@@ -33,11 +33,11 @@ export class Journal {
     this.#bytes = 0
     const pieces = new Map<number, Piece[]>()
     const rows = this.#database
-      .sql('select blob, entry, start, length from pieces where entry > 0 order by blob')
+      .sql('select id, entry, start, used from blobs where entry > 0 order by id')
       .all()
     for (const row of rows) {
       const entry = Number(row['entry'])
-      const piece = { blob: Number(row['blob']), start: Number(row['start']), length: Number(row['length']) }
+      const piece = { blob: Number(row['id']), start: Number(row['start']), length: Number(row['used']) }
       const known = pieces.get(entry)
       if (known === undefined) pieces.set(entry, [piece])
       else known.push(piece)
@@ -113,19 +113,16 @@ export class Journal {
       .run(seq, push, this.#sealer.seal('journal', seq, encode(body)))
   }
 
-  /** Writes a piece's row, a new one or over the old. */
+  /** Has a blob be a piece of an entry, a new one or at another place or length. */
   storePiece(seq: number, piece: Piece): void {
     this.#database
-      .sql(
-        `insert into pieces (blob, entry, start, length) values (?, ?, ?, ?)
-         on conflict (blob) do update set entry = excluded.entry, start = excluded.start, length = excluded.length`,
-      )
-      .run(piece.blob, seq, piece.start, piece.length)
+      .sql('update blobs set entry = ?, start = ?, used = ? where id = ?')
+      .run(seq, piece.start, piece.length, piece.blob)
   }
 
-  /** Drops a piece's row; the blob is the caller's. */
+  /** Has a blob be no piece any more; the blob is the caller's. */
   storePieceGone(piece: Piece): void {
-    this.#database.sql('delete from pieces where blob = ?').run(piece.blob)
+    this.#database.sql('update blobs set entry = null where id = ?').run(piece.blob)
   }
 
   /** Drops an entry's row; its pieces are the caller's. */

@@ -102,8 +102,8 @@ export function discardRejected(state: StoreState, id: number): void {
   state.transact(() => {
     state.database.sql('delete from rejected where id = ?').run(id)
     const others = [...bodies(state)]
-    for (const row of state.database.sql('select blob, start, length from pieces where entry = ?').all(-id)) {
-      const piece = { blob: Number(row['blob']), start: Number(row['start']), length: Number(row['length']) }
+    for (const row of state.database.sql('select id, start, used from blobs where entry = ?').all(-id)) {
+      const piece = { blob: Number(row['id']), start: Number(row['start']), length: Number(row['used']) }
       const heir = others.find(([, body]) => body.content?.segments.some(({ blob }) => blob === piece.blob))
       if (heir !== undefined) state.journal.storePiece(-heir[0], piece)
       else {

@@ -8,11 +8,10 @@ const SCHEMA = `
 create table meta (key text primary key, sealed blob not null) without rowid;
 -- Operations in order; push 0 is waiting, else the number of the push that carries it.
 create table journal (seq integer primary key, push integer not null default 0, sealed blob not null);
--- Bytes of content operations: entry > 0 a journal entry, < 0 a rejected one.
-create table pieces (blob integer primary key, entry integer not null, start integer not null, length integer not null);
-create index pieces_entry on pieces (entry);
--- Sealed bytes; null where they stand in a file of this id.
-create table blobs (id integer primary key, length integer not null, sealed blob);
+-- Sealed bytes; null where they stand in a file of this id. The bytes of a content operation are its pieces: entry > 0
+-- is a journal entry, < 0 a rejected one, used bytes of them stand at start of the file.
+create table blobs (id integer primary key, length integer not null, entry integer, start integer, used integer, sealed blob);
+create index blobs_entry on blobs (entry) where entry < 0;
 create table cache (version text not null, block integer not null, blob integer not null, length integer not null,
   used integer not null, primary key (version, block)) without rowid;
 create index cache_used on cache (used);

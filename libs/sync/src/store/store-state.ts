@@ -160,7 +160,7 @@ export class StoreState {
     const agentName = this.options.agentName ?? this.options.agent
     return {
       seq: this.facts.seq,
-      at: new Date(time[0] * 1000 + Math.floor(time[1] / 1e6)).toISOString(),
+      at: isoTime(time[0] * 1000 + Math.floor(time[1] / 1e6)),
       time,
       author: `agent/${agentName}`,
       agentName,
@@ -229,6 +229,18 @@ export class StoreState {
     }
     return facts
   }
+}
+
+let isoMs = -1
+let isoText = ''
+
+/** RFC 3339; one text serves all operations of a millisecond. */
+function isoTime(ms: number): string {
+  if (ms !== isoMs) {
+    isoText = new Date(ms).toISOString()
+    isoMs = ms
+  }
+  return isoText
 }
 
 let anchorMs = 0
