@@ -16,6 +16,12 @@ import { WakeReceiver, type WakeHandle } from './wake.js'
 const O_NONBLOCK = 0o4000
 const POLLIN = 1
 
+/**
+ * Longest sleep. Nothing is done on waking but to notice that the thread is being terminated: without it a
+ * process that exits, or fails, would wait for this thread for ever, and the mount hang instead of die.
+ */
+const SLEEP_MS = 500
+
 /** Room for the headers in front of the largest WRITE; the kernel refuses to talk to a smaller buffer. */
 const REQUEST_HEAD_BYTES = 4096
 
@@ -131,7 +137,7 @@ export class FuseSession {
         if (poll(polled, 1, 0) !== 0 || this.#wake?.woken === true) return
       } while (performance.now() < until)
     }
-    poll(polled, 2, -1)
+    poll(polled, 2, SLEEP_MS)
     // Seen here too, because a waker that raced with `clear` leaves the counter up without the flag.
     if ((polled[3] as number) >>> 16 !== 0) this.#woken()
   }

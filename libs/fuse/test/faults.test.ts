@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, mkdtemp, readFile, rmdir } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cleanUpDeadMount, mountState } from '../src/index.js'
@@ -10,6 +10,19 @@ import { Mounted, until } from './mounted.js'
 
 const isRoot = process.getuid?.() === 0
 const AS_NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups']
+
+/**
+ * A namespace of its own where `/dev/fuse` is open to everybody, as udev makes it: containers often have it
+ * for root only, and it is not ours to change. "$@" is what to run there.
+ */
+const WITH_PUBLIC_DEVICE = [
+  'unshare',
+  '--mount',
+  'bash',
+  '-ec',
+  'mount -t tmpfs none /mnt; mknod -m 666 /mnt/fuse c 10 229; mount --bind /mnt/fuse /dev/fuse; exec "$@"',
+  'bash',
+]
 
 describe('when something goes wrong', () => {
   let mounted: Mounted
@@ -34,7 +47,7 @@ describe('when something goes wrong', () => {
     const script = `import os,sys,errno
 try: os.setxattr(sys.argv[1]+'/a','user.x',b'1')
 except OSError as e: print(errno.errorcode[e.errno])`
-    expect((await mounted.python(script)).stdout.trim()).toBe('ENOTSUP'.replace('ENOTSUP', 'EOPNOTSUPP'))
+    expect((await mounted.python(script)).stdout.trim()).toMatch(/^(ENOTSUP|EOPNOTSUPP)$/)
   })
 
   it('OPEN, OPENDIR and FLUSH that answer ENOSYS are never asked again, and files work', async () => {
@@ -50,8 +63,10 @@ except OSError as e: print(errno.errorcode[e.errno])`
     )
   })
 
+  // The kernel reads ahead into the page cache without a caller to interrupt, as on any local disk: there
+  // only a fatal signal ends the wait (the next test). Everything else is interrupted by any signal.
   it('[FS-4] an interrupted read returns EINTR', async () => {
-    mounted = await Mounted.start()
+    mounted = await Mounted.start({ directIo: true })
     await mounted.sh('echo held > $M/a')
     await mounted.command({ kind: 'hold', operation: 'read' })
     const script = `
@@ -88,12 +103,13 @@ except KeyboardInterrupt: print('interrupted')`
     mounted = await Mounted.start()
     await mounted.command({ kind: 'hold-uninterruptible', operation: 'mkdir' })
     const maker = spawn('mkdir', [join(mounted.dir, 'd')], { cwd: '/' })
+    const exited = once(maker, 'exit')
     await until(async () => (await heldRequests()) === 1)
     maker.kill('SIGTERM')
     await until(async () => ((await mounted.command({ kind: 'counts' })).counts['interrupted'] ?? 0) === 1)
     expect(await heldRequests()).toBe(1)
     await mounted.command({ kind: 'release', operation: 'mkdir' })
-    await once(maker, 'exit')
+    await exited
     expect((await mounted.sh('ls $M')).stdout).toBe('d\n')
   })
 
@@ -184,25 +200,33 @@ except KeyboardInterrupt: print('interrupted')`
   })
 
   it('a user without privileges mounts through fusermount3', async () => {
-    if (!isRoot || !(await exists('fusermount3')) || !(await exists('setpriv'))) {
-      console.warn('skipped: needs root, fusermount3 and setpriv')
+    const missing = await missingPrograms(['fusermount3', 'setpriv', 'unshare', 'nsenter'])
+    if (!isRoot || missing.length > 0) {
+      console.warn(`skipped: needs root to become another user, and ${missing.join(', ')}`)
       mounted = await Mounted.start()
       return
     }
     const dir = await mkdtemp(join(tmpdir(), 'fuse-user-'))
     await chown(dir, 65534, 65534)
     await chmod(dir, 0o700)
-    mounted = await Mounted.start({ dir, allowOther: false, privileged: false }, AS_NOBODY)
+    const options = { dir, allowOther: false, privileged: false }
+    mounted = await Mounted.start(options, [...WITH_PUBLIC_DEVICE, ...AS_NOBODY])
+    const inside = ['nsenter', '--mount', '--target', String(mounted.server.pid)]
     const script = 'echo mine > "$M/a"; cat "$M/a"; stat -c %u "$M/a"'
-    expect((await mounted.sh(script, AS_NOBODY)).stdout).toBe('mine\n65534\n')
+    expect((await mounted.sh(script, [...inside, ...AS_NOBODY])).stdout).toBe('mine\n65534\n')
     // Not even root is let in without allow_other.
-    expect((await mounted.sh('ls "$M"')).stderr).toMatch('Permission denied')
-    expect(await readFile('/proc/self/mountinfo', 'utf8')).toMatch(/fuse\.agentfs reference,\\040filesystem/)
+    expect((await mounted.sh('ls "$M"', inside)).stderr).toMatch('Permission denied')
+    const mounts = await mounted.sh('cat /proc/self/mountinfo', inside)
+    expect(mounts.stdout).toMatch(/ fuse\.agentfs reference,\\040filesystem /)
     await mounted.stop()
     expect(mounted.end).toBe('unmounted')
-    expect(await mountState(dir)).toEqual({ kind: 'none' })
   })
 })
+
+async function missingPrograms(programs: string[]): Promise<string[]> {
+  const found = await Promise.all(programs.map(exists))
+  return programs.filter((_, index) => found[index] !== true)
+}
 
 function exists(program: string): Promise<boolean> {
   return new Promise((resolve) => {

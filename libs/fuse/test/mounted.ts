@@ -79,6 +79,10 @@ export class Mounted {
   async stop(): Promise<void> {
     if (this.server.exitCode !== null || this.server.signalCode !== null) return
     const exited = once(this.server, 'exit')
+    // A failed test may have left files open.
+    this.server.on('message', (message) => {
+      if (typeof message === 'object' && 'failed' in message) this.server.send('detach')
+    })
     this.server.send('unmount')
     await exited
     await rmdir(this.dir)

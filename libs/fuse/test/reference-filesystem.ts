@@ -1,5 +1,6 @@
 import {
   FOPEN_CACHE_DIR,
+  FOPEN_DIRECT_IO,
   FOPEN_KEEP_CACHE,
   FOPEN_NOFLUSH,
   FUSE_ROOT_ID,
@@ -27,6 +28,8 @@ export interface ReferenceOptions {
   attrValidMs: number
   /** Keep pages and listings over opens, and skip FLUSH for handles that only read. */
   keepCache: boolean
+  /** Reads and writes of open files go past the page cache. */
+  directIo?: boolean
 }
 
 class Refusal extends Error {
@@ -441,6 +444,7 @@ export class ReferenceFilesystem implements FuseHandlers {
   }
 
   #openFlags(flags: number): number {
+    if (this.options.directIo === true) return FOPEN_DIRECT_IO
     if (!this.options.keepCache) return 0
     return (flags & O_ACCMODE) === 0 ? FOPEN_KEEP_CACHE | FOPEN_NOFLUSH : FOPEN_KEEP_CACHE
   }

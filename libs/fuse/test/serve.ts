@@ -5,6 +5,10 @@ import type { ServeAnswer, ServeCommand, ServeOptions, ServeThreadData } from '.
 // A process that mounts and serves the reference filesystem and takes commands over its IPC channel. The
 // mount is served from another process than the one that uses it, so that no test can wait for itself.
 
+function report(message: ServeAnswer | { failed: string }): void {
+  if (process.connected) process.send?.(message)
+}
+
 const options = JSON.parse(process.argv[2] ?? '') as ServeOptions
 const mount = await mountFuse(options.dir, {
   fsname: 'reference, filesystem',
@@ -23,20 +27,21 @@ const thread = new Worker(new URL('./serve-thread.js', import.meta.url), {
   transferList: [port2, connection.port],
 })
 
-port1.on('message', (answer: ServeAnswer) => process.send?.(answer))
-process.on('message', (message: { id: number; command: ServeCommand } | 'unmount') => {
-  if (message === 'unmount') {
-    mount.unmount().catch((error: unknown) => process.send?.({ failed: String(error) }))
+port1.on('message', (answer: ServeAnswer) => report(answer))
+process.on('message', (message: { id: number; command: ServeCommand } | 'unmount' | 'detach') => {
+  if (message === 'unmount' || message === 'detach') {
+    mount.unmount({ lazy: message === 'detach' }).catch((error: unknown) => report({ failed: String(error) }))
     return
   }
   port1.postMessage(message)
   waker.wake()
 })
 // The test went away: leave nothing mounted.
-process.on('disconnect', () => void mount.unmount({ lazy: true }).catch(() => process.exit(1)))
+process.once('disconnect', () => void mount.unmount({ lazy: true }).catch(() => process.exit(1)))
 await new Promise((resolve) => thread.on('exit', resolve))
 await notifier.close()
 mount.close()
 closeWakeHandle(wake)
 port1.close()
+process.removeAllListeners('disconnect')
 if (process.connected) process.disconnect()
