@@ -4,6 +4,7 @@ import { isAgentfsError, uuidv7 } from '@agentfs/contracts'
 import type { Kms } from '@agentfs/crypto'
 import {
   Database,
+  eraseKeys,
   migrate,
   type ObjectStore,
   openFilesystemObjectStore,
@@ -372,8 +373,7 @@ describe('the packer', () => {
         await database.withTenant(scope, async (tx) => {
           void tx.query`delete from versions where part_ids = array[${erased!}::uuid]`
           void tx.query`delete from parts where part_id = ${erased!}`
-          void tx.query`delete from content_keys where key_id = ${keys[0]!}`
-          void tx.query`insert into tombstones (tenant_id, key_id, reason, at) values (${tx.tenantId}, ${keys[0]!}, 'erase', now())`
+          void eraseKeys(tx, [keys[0]!], 'erase', new Date())
         })
       },
     })
@@ -394,6 +394,16 @@ describe('the packer', () => {
     )
     expect(held.flatMap((ledger) => ledger.keys.map(({ keyId }) => keyId))).not.toContain(keys[0])
     expect(held.flatMap((ledger) => ledger.tombstones.map(({ keyId }) => keyId))).toContain(keys[0])
+  })
+
+  it('[ENC-3] is not held up by a key that was erased before it came to the ledger', async () => {
+    const { keys } = await commit({ files: 2 })
+    await database.withTenant(scope, (tx) => eraseKeys(tx, [keys[0]!], 'erase', new Date()))
+    expect(await packer().packStream(scope, agentId)).toMatchObject({ kind: 'stored' })
+    const { objectKey } = (await objectRows()).find(({ kind, state }) => kind === 'keys' && state === 'live')!
+    const held = decodeKeyLedger(scope.tenantId, objectKey, await files.get(`bucket/${objectKey}`))
+    expect(held.keys.map(({ keyId }) => keyId)).not.toContain(keys[0])
+    expect(held.tombstones.map(({ keyId }) => keyId)).toEqual([keys[0]])
   })
 
   it('[OUT-1] keeps everything staged while the store is down, waits, and drains by itself afterwards', async () => {

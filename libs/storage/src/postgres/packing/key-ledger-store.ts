@@ -53,7 +53,7 @@ export interface StoredLedger {
   readonly supersedes: readonly string[]
 }
 
-/** Key rows, and which of them the key ledger in the object store has. */
+/** Key rows, and which of them the key ledger in the object store has. An erased key's row stands empty, and is none. */
 export class KeyLedgerStore {
   readonly #database: Database
 
@@ -69,7 +69,7 @@ export class KeyLedgerStore {
         tx.query<LedgerKek>`select kek_version, wrapped, kms, created_at from tenant_keks
           where tenant_id = ${tenantId} and ledgered_at is null order by kek_version`,
         tx.query<LedgerKey>`select key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at
-          from content_keys where tenant_id = ${tenantId} and ledgered_at is null
+          from content_keys where tenant_id = ${tenantId} and ledgered_at is null and wrapped <> ''
             and (key_id = any (${arrayLiteral(keyIds)}::uuid[]) or agent_id is null
               or node_id = any (${arrayLiteral(nodeIds)}::uuid[]))
           order by key_id`,
@@ -95,7 +95,8 @@ export class KeyLedgerStore {
         tx.query<LedgerKek>`select kek_version, wrapped, kms, created_at from tenant_keks
           where tenant_id = ${tenantId} order by kek_version`,
         tx.query<LedgerKey>`select key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at
-          from content_keys where tenant_id = ${tenantId} and (agent_id = ${agentId} or agent_id is null) order by key_id`,
+          from content_keys where tenant_id = ${tenantId} and wrapped <> ''
+            and (agent_id = ${agentId} or agent_id is null) order by key_id`,
         tx.query<LedgerTombstone>`select key_id, reason, at from tombstones where tenant_id = ${tenantId} order by key_id`,
       ])
       return { rows: { keks, keys, tombstones }, objectIds: objects.map(({ objectId }) => objectId) }

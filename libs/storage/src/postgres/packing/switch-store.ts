@@ -75,7 +75,7 @@ async function markDead(tx: TenantTransaction, objectId: string, now: Date): Pro
 async function requireLedgeredKeys(tx: TenantTransaction, keyIds: readonly string[]): Promise<void> {
   const [missing] = await tx.query<{ id: string }>`
     select key_id::text as id from content_keys
-    where tenant_id = ${tx.tenantId} and key_id = any (${arrayLiteral(keyIds)}::uuid[]) and ledgered_at is null
+    where tenant_id = ${tx.tenantId} and key_id = any (${arrayLiteral(keyIds)}::uuid[]) and ledgered_at is null and wrapped <> ''
     union all
     select 'kek ' || kek_version from tenant_keks where tenant_id = ${tx.tenantId} and ledgered_at is null
     limit 1`
