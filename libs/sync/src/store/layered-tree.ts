@@ -158,10 +158,11 @@ export class LayeredTree implements ListingReader {
 
   /** Takes all local changes away. */
   rollBack(): void {
-    for (const [id, node] of this.#confirmedNodes) this.#setNode(id, node)
+    // Names first: counting directories needs the kinds of nodes that are about to go.
     for (const [parent, entries] of this.#confirmedEntries) {
       for (const [name, node] of entries) this.#setEntry(parent, name, node)
     }
+    for (const [id, node] of this.#confirmedNodes) this.#setNode(id, node)
     for (const alias of this.#localAliases) this.#aliases.delete(alias)
     this.#confirmedNodes.clear()
     this.#confirmedEntries.clear()
