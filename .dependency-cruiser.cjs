@@ -2,8 +2,9 @@
 // and scripts/prove-import-rules.mjs checks the rules: each must catch a violation that is planted for it.
 
 const pure = '^libs/(crypto|tree|merge|access|audit|document)/'
-// Tests beside the code may use the test kit, which itself stands on contracts and the SDK only.
-const tests = '\\.(test|contract)\\.ts$'
+// Tests beside the code, and what they share in a folder `test`, may use the test kit, which itself stands on
+// contracts and the SDK only.
+const tests = '\\.(test|contract)\\.ts$|^(libs|apps)/[^/]+/(src/)?test/'
 
 const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
 
@@ -59,6 +60,12 @@ module.exports = {
       { path: '^(apps|libs)/', pathNot: '^libs/fuse/' },
     ),
     rule(
+      'launcher-is-a-leaf',
+      'The launcher runs on any Node from 20 on, so nothing made for the pinned one may come in.',
+      { path: '^libs/launcher/', pathNot: tests },
+      { path: '^(apps|libs)/', pathNot: '^libs/launcher/' },
+    ),
+    rule(
       'client-never-imports-the-service',
       'The client runs on machines that have no service.',
       { path: '^apps/agent-client/' },
@@ -97,7 +104,7 @@ module.exports = {
     rule(
       'test-kit-in-tests-only',
       'Nothing that ships may lean on the test kit.',
-      { path: '^(libs|apps)/', pathNot: [tests, '^libs/testkit/', '^[^/]+/[^/]+/test/'] },
+      { path: '^(libs|apps)/', pathNot: [tests, '^libs/testkit/'] },
       { path: '^libs/testkit/' },
     ),
     rule(
