@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
 /** The programs of installed packages; the pinned Node is among them. */
-export const PROGRAMS = join(ROOT, 'node_modules', '.bin')
+const PROGRAMS = join(ROOT, 'node_modules', '.bin')
 
 /** The Node that the `node` package brings, on which everything runs. */
 export const PINNED_NODE = join(ROOT, 'node_modules', 'node', 'bin', 'node')

@@ -27,7 +27,7 @@ export async function choosePort(wanted: number | undefined): Promise<number> {
 }
 
 /** True when a listener can bind the loopback port right now. */
-export function isFree(port: number): Promise<boolean> {
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()
     server.once('error', () => resolve(false))
