@@ -29,7 +29,7 @@ export class PagesController {
     void reply
       .header('content-type', 'text/html; charset=utf-8')
       .header('content-security-policy', PAGE_POLICY)
-      .send(landingPage(serviceUrlOf(request, this.options.publicUrl ?? null)))
+      .send(landingPage(serviceUrlOf(request, this.options.publicUrl ?? null) ?? 'http://localhost'))
   }
 
   @Get('*')
