@@ -11,7 +11,7 @@ import {
   type PushRequest,
   type SnapshotPage,
 } from '@agentfs/contracts'
-import { type Database, findStream, headsAcrossTenants, snapshotNodes, storedThrough } from '@agentfs/storage'
+import { type Database, findStream, headsAcrossTenants, snapshotRows, storedThrough } from '@agentfs/storage'
 import type { AgentGate } from '../agents/agent-gate.js'
 import type { AgentAddress, StreamHead, SyncApi } from '../api/sync-api.js'
 import type { Caller } from '../caller.js'
@@ -30,8 +30,6 @@ const CHANGES_PAGE = 500
 const CONTENT_EACH_MAX = 1_048_576
 const CONTENTS_ALL_MAX = 8 * 1_048_576
 const FEED_CONTENT_EACH_MAX = 65_536
-/** Before every node's id. */
-const NO_NODE = '00000000-0000-0000-0000-000000000000'
 
 /** What the service of sync routes is made of. */
 export interface SyncTools {
@@ -104,18 +102,13 @@ export class SyncService implements SyncApi {
     query: { readonly limit: number; readonly cursor?: string; readonly under?: string },
   ): Promise<SnapshotPage> {
     assertWholeHome(caller)
-    if (query.under !== undefined) {
-      throw new AgentfsError('invalid_request', {
-        detail: 'a snapshot of a part of the tree is not served yet',
-      })
-    }
     const found = await this.#tools.gate.open(caller, agent)
     const position = query.cursor === undefined ? undefined : decodeSnapshotCursor(query.cursor)
     const head = await this.#head(caller, found.agentId)
     if (position !== undefined && position.epoch !== head.epoch) throw epochChanged(head.epoch)
     // The head was read first: what the rows already hold of later commits loses nothing by being applied again [SY-2].
     const rows = await this.#tools.database.withTenant(caller.principal.scope, (tx) =>
-      snapshotNodes(tx, found.agentId, position?.after ?? NO_NODE, query.limit, query.under ?? null),
+      snapshotRows(tx, found.agentId, position?.after ?? null, query.limit, query.under ?? null),
     )
     const { epoch } = head
     const seq0 = position?.seq0 ?? head.head
