@@ -1,0 +1,44 @@
+import { describe, expect, it } from '@jest/globals'
+import { AgentfsError, HTTP_STATUS, type ErrorCode } from '@agentfs/contracts'
+import fc from 'fast-check'
+import { backoffMs } from './backoff.js'
+import { classifyFailure } from './failures.js'
+
+describe('[SY-15] failures', () => {
+  it('that may pass are tried again, after the time the service asked for', () => {
+    expect(classifyFailure(new AgentfsError('rate_limited', { retryAfterSeconds: 7 }))).toEqual({
+      kind: 'passing',
+      unreachable: false,
+      afterMs: 7_000,
+    })
+    expect(classifyFailure(new AgentfsError('unavailable', { unreachable: true }))).toMatchObject({
+      kind: 'passing',
+      unreachable: true,
+    })
+    expect(classifyFailure(new TypeError('anything'))).toMatchObject({ kind: 'passing' })
+  })
+
+  it('of every code lead somewhere, and only what will not pass is final', () => {
+    const final = (Object.keys(HTTP_STATUS) as ErrorCode[]).filter(
+      (code) => classifyFailure(new AgentfsError(code)).kind === 'final',
+    )
+    expect(final).not.toContain('unavailable')
+    expect(final).not.toContain('epoch_changed')
+    expect(final).not.toContain('key_revoked')
+    expect(final).toContain('quota_exceeded')
+    expect(final).toContain('forbidden')
+  })
+
+  it('waits grow, stay below the most, and never fall to nothing', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1_000 }),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        (failures, chance) => {
+          const ms = backoffMs(failures, { firstMs: 100, mostMs: 30_000, random: () => chance })
+          return ms >= 50 && ms <= 30_000
+        },
+      ),
+    )
+  })
+})
