@@ -4,6 +4,8 @@ import { StoreError } from './store-error.js'
 /** Layout of the database; a store of another number is refused rather than misread. */
 export const STORE_SCHEMA_VERSION = 1
 
+const PAGE_BYTES = 4_096
+
 const SCHEMA = `
 create table meta (key text primary key, sealed blob not null) without rowid;
 -- Operations in order; push 0 is waiting, else the number of the push that carries it.
@@ -77,9 +79,9 @@ export class StoreDatabase {
     translated(() => this.#database.exec('pragma wal_checkpoint(passive)'))
   }
 
-  /** Bounds the database's pages, as a full disk would; for tests. */
-  limitPages(pages: number): void {
-    this.#database.exec(`pragma max_page_count = ${Math.trunc(pages)}`)
+  /** Bounds the database's size; beyond it writes fail as on a full disk. */
+  limitBytes(bytes: number): void {
+    this.#database.exec(`pragma max_page_count = ${Math.max(1, Math.floor(bytes / PAGE_BYTES))}`)
   }
 
   close(): void {
@@ -143,7 +145,8 @@ export function translated<T>(work: () => T): T {
   try {
     return work()
   } catch (error) {
-    if (error instanceof StoreError || !(error instanceof Error)) throw error
+    // Not by class: errors of Node's own modules may be of another realm.
+    if (error instanceof StoreError || typeof error !== 'object' || error === null) throw error
     const primary = 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : 0
     const code = 'code' in error ? error.code : undefined
     if (primary === SQLITE_FULL || code === 'ENOSPC' || code === 'EDQUOT') {

@@ -29,6 +29,8 @@ export interface StoreOptions {
   readonly journalBytesMax?: number
   /** The budget for cached contents; 1 GiB where absent. */
   readonly cacheBytesMax?: number
+  /** The most bytes of the database, which holds all but large contents; the disk's where absent. */
+  readonly databaseBytesMax?: number
   /** The clock; the system's where absent. */
   readonly now?: () => TimeSpec
 }
@@ -82,6 +84,7 @@ export class StoreState {
   constructor(folder: StoreFolder, options: StoreOptions) {
     this.options = options
     this.database = folder.database
+    if (options.databaseBytesMax !== undefined) this.database.limitBytes(options.databaseBytesMax)
     this.sealer = new Sealer(folder.key)
     this.meta = { database: this.database, sealer: this.sealer }
     this.facts = this.#readFacts()

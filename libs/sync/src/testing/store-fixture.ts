@@ -31,6 +31,11 @@ export class StoreFixture {
     return this.store
   }
 
+  /** Opens after another process had the store and was killed. */
+  reopenAfterCrash(): void {
+    this.store = this.#open()
+  }
+
   remove(): void {
     this.store.close()
     rmSync(this.folder, { recursive: true, force: true })

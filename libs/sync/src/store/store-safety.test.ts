@@ -1,0 +1,231 @@
+import { readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { DatabaseSync } from 'node:sqlite'
+import { ReferenceService } from '../testing/reference-service.js'
+import { LIMITS, StoreFixture } from '../testing/store-fixture.js'
+import { LocalStore } from './local-store.js'
+import { Sealer } from './sealer.js'
+import { isStoreError, StoreError } from './store-error.js'
+
+let service: ReferenceService
+let fixture: StoreFixture
+
+beforeEach(() => {
+  service = new ReferenceService()
+  fixture = new StoreFixture()
+  fixture.snapshot(service)
+})
+
+afterEach(() => {
+  try {
+    fixture.store.close()
+  } catch {
+    // Closed by the test.
+  }
+})
+
+function open(): LocalStore {
+  return LocalStore.open({ path: fixture.folder, agent: 'agent-1' })
+}
+
+function reopenWithRoom(): void {
+  fixture.store.close()
+  fixture = new StoreFixture({ path: fixture.folder })
+}
+
+function storeErrorOf(work: () => unknown): StoreError {
+  try {
+    work()
+  } catch (error) {
+    if (isStoreError(error)) return error
+    throw error
+  }
+  throw new Error('nothing was thrown')
+}
+
+describe('one process per store', () => {
+  it('a second opening is refused and names the process that has it', () => {
+    const error = storeErrorOf(open)
+    expect(error.code).toBe('store_locked')
+    expect(error.message).toContain(`pid ${process.pid}`)
+    fixture.store.close()
+    fixture.store = open()
+  })
+})
+
+describe('what is persisted [ENC-1]', () => {
+  it('neither names nor contents are readable in any file, and the key is for the owner alone', () => {
+    const ino = fixture.put('secret-name.md', 'secret-content')
+    fixture.store.write(ino, 100, Buffer.alloc(200_000, 'large-secret'))
+    fixture.store.freezePush(LIMITS)
+    fixture.put('another-name', 'more-secrets')
+    fixture.sync(service)
+    fixture.store.syncToDisk()
+    const files = readdirSync(fixture.folder, { recursive: true, withFileTypes: true }).filter((it) =>
+      it.isFile(),
+    )
+    expect(files.length).toBeGreaterThan(3)
+    for (const file of files) {
+      const bytes = readFileSync(join(file.parentPath, file.name))
+      for (const text of ['secret', 'another-name']) expect(bytes.includes(text)).toBe(false)
+    }
+    expect(statSync(join(fixture.folder, 'store.key')).mode & 0o777).toBe(0o600)
+  })
+})
+
+describe('what cannot be read [DUR-7]', () => {
+  const damaged = (damage: (database: DatabaseSync) => void): StoreError => {
+    fixture.put('a', 'journaled')
+    fixture.store.close()
+    const database = new DatabaseSync(join(fixture.folder, 'store.db'))
+    damage(database)
+    database.close()
+    return storeErrorOf(open)
+  }
+
+  it('a flipped journal row is refused', () => {
+    const error = damaged((database) => {
+      database.exec(
+        'update journal set sealed = zeroblob(length(sealed)) where seq = (select max(seq) from journal)',
+      )
+    })
+    expect(error.code).toBe('store_unreadable')
+    expect(error.message).toContain('journal')
+  })
+
+  it('journal rows that were swapped are refused', () => {
+    expect(
+      damaged((database) => {
+        database.exec(
+          'update journal set sealed = (select sealed from journal o where o.seq = 3 - journal.seq) where seq in (1, 2)',
+        )
+      }).code,
+    ).toBe('store_unreadable')
+  })
+
+  it('a database that is no database is refused', () => {
+    fixture.store.close()
+    writeFileSync(
+      join(fixture.folder, 'store.db'),
+      'this is no database at all, but it is long enough to be read',
+    )
+    expect(storeErrorOf(open).code).toBe('store_unreadable')
+  })
+
+  it('a store whose key is gone is refused, not begun anew', () => {
+    fixture.store.close()
+    unlinkSync(join(fixture.folder, 'store.key'))
+    expect(storeErrorOf(open).message).toContain('store.key')
+  })
+
+  it('a store of another layout is refused', () => {
+    expect(damaged((database) => database.exec('pragma user_version = 99')).message).toContain('layout 99')
+  })
+
+  it('a store of another agent is refused', () => {
+    fixture.store.close()
+    expect(storeErrorOf(() => LocalStore.open({ path: fixture.folder, agent: 'other' })).code).toBe(
+      'store_unreadable',
+    )
+  })
+})
+
+describe('bounds', () => {
+  it('[VIS-4] a journal at its bound takes no more bytes, still removes, and goes on after a push', () => {
+    fixture.store.close()
+    fixture = new StoreFixture({ path: fixture.folder, journalBytesMax: 20_000 })
+    const ino = fixture.put('a', '')
+    fixture.store.write(ino, 0, Buffer.alloc(15_000))
+    expect(storeErrorOf(() => fixture.store.write(ino, 15_000, Buffer.alloc(15_000))).code).toBe(
+      'journal_full',
+    )
+    expect(fixture.store.attributes(ino).size).toBe(15_000)
+    fixture.put('b', '')
+    fixture.store.unlink(1, 'b')
+    fixture.sync(service)
+    fixture.store.write(ino, 15_000, Buffer.alloc(15_000))
+  })
+
+  it('a full disk is a clean error: nothing of the call is there, everything else is, now and after a restart', () => {
+    const ino = fixture.put('a', 'before')
+    fixture.sync(service)
+    fixture.store.close()
+    fixture = new StoreFixture({ path: fixture.folder, databaseBytesMax: 160_000 })
+    let written = 0
+    const error = storeErrorOf(() => {
+      for (;;) {
+        fixture.put(`f${written}`, 'x'.repeat(5_000))
+        written++
+      }
+    })
+    expect(error.code).toBe('disk_full')
+    expect(written).toBeGreaterThan(0)
+    const shown = fixture.store.list(1).map(({ name }) => `${name} ${fixture.textAt(name)?.length}`)
+    reopenWithRoom()
+    expect(fixture.store.list(1).map(({ name }) => `${name} ${fixture.textAt(name)?.length}`)).toEqual(shown)
+    expect(fixture.text(ino)).toBe('before')
+    fixture.sync(service)
+    expect(fixture.store.status().journal.entries).toBe(0)
+  })
+
+  it('a full disk while a remote change is folded leaves the store where it was', () => {
+    const other = new StoreFixture()
+    other.snapshot(service)
+    for (let file = 0; file < 300; file++) other.put(`file-${file}-${'n'.repeat(200)}`, '')
+    other.sync(service)
+    fixture.put('mine', 'mine')
+    fixture.store.close()
+    fixture = new StoreFixture({ path: fixture.folder, databaseBytesMax: 140_000 })
+    expect(storeErrorOf(() => fixture.follow(service)).code).toBe('disk_full')
+    expect(fixture.store.list(1).map(({ name }) => name)).toEqual(['mine'])
+    expect(fixture.textAt('mine')).toBe('mine')
+    reopenWithRoom()
+    fixture.sync(service)
+    expect(fixture.store.list(1)).toHaveLength(301)
+    other.remove()
+  })
+
+  it('the cache stays within its budget; what the journal stands on, or is not stored yet, is not evicted', () => {
+    fixture.store.close()
+    fixture = new StoreFixture({ path: fixture.folder, cacheBytesMax: 50_000 })
+    for (let file = 0; file < 20; file++) fixture.put(`f${file}`, `${file}`.padEnd(5_000, '.'))
+    fixture.sync(service)
+    fixture.store.maintain()
+    expect(fixture.store.status().cacheBytes).toBe(100_000)
+    fixture.store.setStored(service.head)
+    fixture.store.write(fixture.store.resolvePath(['f0']) ?? 0, 0, Buffer.from('edit'))
+    fixture.store.maintain()
+    expect(fixture.store.status().cacheBytes).toBeLessThanOrEqual(50_000)
+    expect(fixture.textAt('f0')?.slice(0, 6)).toBe('edit..')
+    expect(fixture.textAt('f19', service)?.slice(0, 3)).toBe('19.')
+  })
+})
+
+describe('inode numbers', () => {
+  it('are never used again, not after a restart either', () => {
+    const seen = new Set<number>()
+    for (let round = 0; round < 3; round++) {
+      for (let file = 0; file < 5; file++) {
+        const ino = fixture.put(`f${file}`, '')
+        expect(seen.has(ino)).toBe(false)
+        seen.add(ino)
+        fixture.store.unlink(1, `f${file}`)
+      }
+      fixture.sync(service)
+      fixture.reopen()
+    }
+  })
+})
+
+describe('sealing', () => {
+  it('a row opens only as the row it was sealed for', () => {
+    const sealer = new Sealer(Buffer.alloc(32, 1))
+    const sealed = sealer.seal('journal', 7, Buffer.from('row'))
+    expect(sealer.open('journal', 7, sealed).toString()).toBe('row')
+    expect(() => sealer.open('journal', 8, sealed)).toThrow(StoreError)
+    expect(() => sealer.open('tree', 7, sealed)).toThrow(StoreError)
+    expect(() => new Sealer(Buffer.alloc(32, 2)).open('journal', 7, sealed)).toThrow(StoreError)
+    expect(() => sealer.open('journal', 7, sealed.subarray(0, 10))).toThrow(StoreError)
+  })
+})
