@@ -202,7 +202,7 @@ except KeyboardInterrupt: print('interrupted')`
   it('a user without privileges mounts through fusermount3', async () => {
     const missing = await missingPrograms(['fusermount3', 'setpriv', 'unshare', 'nsenter'])
     if (!isRoot || missing.length > 0) {
-      console.warn(`skipped: needs root to become another user, and ${missing.join(', ')}`)
+      process.stderr.write(`skipped: needs root to become another user, and ${missing.join(', ')}\n`)
       mounted = await Mounted.start()
       return
     }

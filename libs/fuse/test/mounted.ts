@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ServeAnswer, ServeCommand, ServeOptions } from './serve-messages.js'
 
-const SERVE = fileURLToPath(new URL('../dist/check/test/serve.js', import.meta.url))
+const SERVE = fileURLToPath(new URL('../dist/test/serve.js', import.meta.url))
 
 /** What a shell command left behind. */
 export interface CommandResult {
@@ -47,7 +47,7 @@ export class Mounted {
       ...options,
       dir,
     }
-    const [program = process.execPath, ...args] = [...prefix, process.execPath, SERVE, JSON.stringify(full)]
+    const [program, ...args] = [...prefix, process.execPath, SERVE, JSON.stringify(full)]
     const server = spawn(program, args, { cwd: '/', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     const started = await Promise.race([once(server, 'message'), once(server, 'exit')])
     if (started[0] !== 'ready') throw new Error(`the server did not start: ${String(started[0])}`)
@@ -66,7 +66,7 @@ export class Mounted {
 
   /** Runs a shell command with the mount as `$M`, from outside of it. */
   sh(script: string, prefix: string[] = []): Promise<CommandResult> {
-    const [program = 'bash', ...args] = [...prefix, 'bash', '-c', script]
+    const [program, ...args] = [...prefix, 'bash', '-c', script]
     return run(program, args, { M: this.dir })
   }
 
@@ -96,7 +96,7 @@ function run(program: string, args: string[], env: Record<string, string> = {}):
       args,
       {
         cwd: '/',
-        env: { ...process.env, ...env },
+        env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...env },
         timeout: 20_000,
         killSignal: 'SIGKILL',
         maxBuffer: 1 << 26,

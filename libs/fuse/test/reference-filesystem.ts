@@ -1,15 +1,4 @@
-import {
-  FOPEN_CACHE_DIR,
-  FOPEN_DIRECT_IO,
-  FOPEN_KEEP_CACHE,
-  FOPEN_NOFLUSH,
-  FUSE_ROOT_ID,
-  type ErrnoName,
-  type FuseEntry,
-  type FuseHandlers,
-} from '@agentfs/fuse'
-import type * as replies from '@agentfs/fuse'
-import type * as requests from '@agentfs/fuse'
+import * as fuse from '@agentfs/fuse'
 import { now, ReferenceNode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './reference-tree.js'
 
 const O_ACCMODE = 3
@@ -33,8 +22,8 @@ export interface ReferenceOptions {
 }
 
 class Refusal extends Error {
-  readonly code: ErrnoName
-  constructor(code: ErrnoName) {
+  readonly code: fuse.ErrnoName
+  constructor(code: fuse.ErrnoName) {
     super(code)
     this.code = code
   }
@@ -44,15 +33,15 @@ class Refusal extends Error {
  * A filesystem in memory that implements every operation the library decodes, for tests and measurements.
  * A node's id is its inode number; names are latin1 strings inside.
  */
-export class ReferenceFilesystem implements FuseHandlers {
+export class ReferenceFilesystem implements fuse.FuseHandlers {
   readonly options: ReferenceOptions
   readonly root = new ReferenceNode(
-    FUSE_ROOT_ID,
+    fuse.FUSE_ROOT_ID,
     S_IFDIR | 0o755,
     process.getuid?.() ?? 0,
     process.getgid?.() ?? 0,
   )
-  readonly nodes = new Map<number, ReferenceNode>([[FUSE_ROOT_ID, this.root]])
+  readonly nodes = new Map<number, ReferenceNode>([[fuse.FUSE_ROOT_ID, this.root]])
   readonly #handles = new Map<number, [string, ReferenceNode][]>()
   #nextIno = 2
   #nextHandle = 1
@@ -62,28 +51,28 @@ export class ReferenceFilesystem implements FuseHandlers {
     this.root.lookups = 1
   }
 
-  lookup(request: requests.NameRequest, reply: replies.LookupReply): void {
+  lookup(request: fuse.NameRequest, reply: fuse.LookupReply): void {
     const child = this.#directory(request.nodeid).entries.get(key(request.name))
     if (child === undefined) reply.negativeEntry(this.options.entryValidMs)
     else reply.entry(this.#entered(child))
   }
 
-  forget({ nodeid, nlookup }: requests.ForgetRequest): void {
+  forget({ nodeid, nlookup }: fuse.ForgetRequest): void {
     const node = this.nodes.get(nodeid)
     if (node === undefined) return
     node.lookups -= nlookup
     this.#release(node)
   }
 
-  getattr(request: requests.GetattrRequest, reply: replies.AttrReply): void {
+  getattr(request: fuse.GetattrRequest, reply: fuse.AttrReply): void {
     reply.attr(this.#node(request.nodeid).attr(), this.options.attrValidMs)
   }
 
-  statx(request: requests.StatxRequest, reply: replies.StatxReply): void {
+  statx(request: fuse.StatxRequest, reply: fuse.StatxReply): void {
     reply.statx(this.#node(request.nodeid).attr(), this.options.attrValidMs, { sec: 981_173_106, nsec: 789 })
   }
 
-  setattr(request: requests.SetattrRequest, reply: replies.AttrReply): void {
+  setattr(request: fuse.SetattrRequest, reply: fuse.AttrReply): void {
     const node = this.#node(request.nodeid)
     if (request.mode !== undefined) node.mode = (node.mode & S_IFMT) | (request.mode & ~S_IFMT)
     if (request.uidNew !== undefined) node.uid = request.uidNew
@@ -99,28 +88,28 @@ export class ReferenceFilesystem implements FuseHandlers {
     reply.attr(node.attr(), this.options.attrValidMs)
   }
 
-  readlink(request: requests.FuseRequest, reply: replies.ReadlinkReply): void {
+  readlink(request: fuse.FuseRequest, reply: fuse.ReadlinkReply): void {
     reply.target(this.#node(request.nodeid).target)
   }
 
-  symlink(request: requests.SymlinkRequest, reply: replies.EntryReply): void {
+  symlink(request: fuse.SymlinkRequest, reply: fuse.EntryReply): void {
     const node = this.#create(request, S_IFLNK | 0o777)
     node.target = request.target
     node.size = request.target.length
     reply.entry(this.#entered(node))
   }
 
-  mknod(request: requests.MknodRequest, reply: replies.EntryReply): void {
+  mknod(request: fuse.MknodRequest, reply: fuse.EntryReply): void {
     const node = this.#create(request, request.mode)
     node.rdev = request.rdev
     reply.entry(this.#entered(node))
   }
 
-  mkdir(request: requests.MkdirRequest, reply: replies.EntryReply): void {
+  mkdir(request: fuse.MkdirRequest, reply: fuse.EntryReply): void {
     reply.entry(this.#entered(this.#create(request, S_IFDIR | request.mode)))
   }
 
-  unlink(request: requests.NameRequest, reply: replies.EmptyReply): void {
+  unlink(request: fuse.NameRequest, reply: fuse.EmptyReply): void {
     const directory = this.#directory(request.nodeid)
     const node = this.#child(directory, request.name)
     if (node.isDirectory) throw new Refusal('EISDIR')
@@ -128,7 +117,7 @@ export class ReferenceFilesystem implements FuseHandlers {
     reply.ok()
   }
 
-  rmdir(request: requests.NameRequest, reply: replies.EmptyReply): void {
+  rmdir(request: fuse.NameRequest, reply: fuse.EmptyReply): void {
     const directory = this.#directory(request.nodeid)
     const node = this.#child(directory, request.name)
     if (!node.isDirectory) throw new Refusal('ENOTDIR')
@@ -137,7 +126,7 @@ export class ReferenceFilesystem implements FuseHandlers {
     reply.ok()
   }
 
-  rename(request: requests.RenameRequest, reply: replies.EmptyReply): void {
+  rename(request: fuse.RenameRequest, reply: fuse.EmptyReply): void {
     if ((request.flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) !== 0) throw new Refusal('EINVAL')
     const from = this.#directory(request.nodeid)
     const to = this.#directory(request.newParent)
@@ -161,7 +150,7 @@ export class ReferenceFilesystem implements FuseHandlers {
     reply.ok()
   }
 
-  link(request: requests.LinkRequest, reply: replies.EntryReply): void {
+  link(request: fuse.LinkRequest, reply: fuse.EntryReply): void {
     const directory = this.#directory(request.nodeid)
     const node = this.#node(request.oldNodeid)
     if (directory.entries.has(key(request.newName))) throw new Refusal('EEXIST')
@@ -171,7 +160,7 @@ export class ReferenceFilesystem implements FuseHandlers {
     reply.entry(this.#entered(node))
   }
 
-  open(request: requests.OpenRequest, reply: replies.OpenReply): void {
+  open(request: fuse.OpenRequest, reply: fuse.OpenReply): void {
     const node = this.#node(request.nodeid)
     if ((request.flags & O_TRUNC) !== 0) {
       node.resize(0)
@@ -182,32 +171,32 @@ export class ReferenceFilesystem implements FuseHandlers {
     reply.opened(0, this.#openFlags(request.flags))
   }
 
-  create(request: requests.CreateRequest, reply: replies.CreateReply): void {
+  create(request: fuse.CreateRequest, reply: fuse.CreateReply): void {
     const node = this.#create(request, S_IFREG | request.mode)
     node.opens += 1
     reply.created(this.#entered(node), 0, this.#openFlags(request.flags))
   }
 
-  tmpfile(request: requests.CreateRequest, reply: replies.CreateReply): void {
+  tmpfile(request: fuse.CreateRequest, reply: fuse.CreateReply): void {
     const node = this.#allocate(S_IFREG | request.mode, request)
     node.nlink = 0
     node.opens += 1
     reply.created(this.#entered(node), 0, this.#openFlags(request.flags))
   }
 
-  read(request: requests.ReadRequest, reply: replies.DataReply): void {
+  read(request: fuse.ReadRequest, reply: fuse.DataReply): void {
     const node = this.#node(request.nodeid)
     reply.data(node.content.subarray(request.offset, Math.min(node.size, request.offset + request.size)))
   }
 
-  write(request: requests.WriteRequest, reply: replies.WriteReply): void {
+  write(request: fuse.WriteRequest, reply: fuse.WriteReply): void {
     const node = this.#node(request.nodeid)
     node.write(request.offset, request.data)
     if (request.killSuidgid) node.killSuidgid()
     reply.written(request.data.length)
   }
 
-  statfs(_request: requests.FuseRequest, reply: replies.StatfsReply): void {
+  statfs(_request: fuse.FuseRequest, reply: fuse.StatfsReply): void {
     const blocks = 1 << 20
     reply.statfs({
       blocks,
@@ -221,22 +210,22 @@ export class ReferenceFilesystem implements FuseHandlers {
     })
   }
 
-  flush(_request: requests.HandleRequest, reply: replies.EmptyReply): void {
+  flush(_request: fuse.HandleRequest, reply: fuse.EmptyReply): void {
     reply.ok()
   }
 
-  release(request: requests.ReleaseRequest, reply: replies.EmptyReply): void {
+  release(request: fuse.ReleaseRequest, reply: fuse.EmptyReply): void {
     const node = this.#node(request.nodeid)
     node.opens -= 1
     this.#release(node)
     reply.ok()
   }
 
-  fsync(_request: requests.FsyncRequest, reply: replies.EmptyReply): void {
+  fsync(_request: fuse.FsyncRequest, reply: fuse.EmptyReply): void {
     reply.ok()
   }
 
-  setxattr(request: requests.SetxattrRequest, reply: replies.EmptyReply): void {
+  setxattr(request: fuse.SetxattrRequest, reply: fuse.EmptyReply): void {
     const { xattrs } = this.#node(request.nodeid)
     const exists = xattrs.has(key(request.name))
     if ((request.flags & XATTR_CREATE) !== 0 && exists) throw new Refusal('EEXIST')
@@ -245,32 +234,32 @@ export class ReferenceFilesystem implements FuseHandlers {
     reply.ok()
   }
 
-  getxattr(request: requests.GetxattrRequest, reply: replies.XattrReply): void {
+  getxattr(request: fuse.GetxattrRequest, reply: fuse.XattrReply): void {
     const value = this.#node(request.nodeid).xattrs.get(key(request.name))
     if (value === undefined) throw new Refusal('ENODATA')
     reply.xattr(value)
   }
 
-  listxattr(request: requests.ListxattrRequest, reply: replies.XattrReply): void {
+  listxattr(request: fuse.ListxattrRequest, reply: fuse.XattrReply): void {
     const names = [...this.#node(request.nodeid).xattrs.keys()]
     reply.xattr(Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1'))
   }
 
-  removexattr(request: requests.NameRequest, reply: replies.EmptyReply): void {
+  removexattr(request: fuse.NameRequest, reply: fuse.EmptyReply): void {
     if (!this.#node(request.nodeid).xattrs.delete(key(request.name))) throw new Refusal('ENODATA')
     reply.ok()
   }
 
-  opendir(request: requests.OpenRequest, reply: replies.OpenReply): void {
+  opendir(request: fuse.OpenRequest, reply: fuse.OpenReply): void {
     const directory = this.#directory(request.nodeid)
     const handle = this.#nextHandle
     this.#nextHandle += 1
     this.#handles.set(handle, [['.', directory], ['..', directory.parent ?? directory], ...directory.entries])
     directory.opens += 1
-    reply.opened(handle, this.options.keepCache ? FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR : 0)
+    reply.opened(handle, this.options.keepCache ? fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_CACHE_DIR : 0)
   }
 
-  readdir(request: requests.ReaddirRequest, reply: replies.DirectoryReply): void {
+  readdir(request: fuse.ReaddirRequest, reply: fuse.DirectoryReply): void {
     const listing = this.#listing(request.fh)
     for (let index = request.offset; index < listing.length; index += 1) {
       const [name, node] = listing[index] as [string, ReferenceNode]
@@ -279,7 +268,7 @@ export class ReferenceFilesystem implements FuseHandlers {
     reply.send()
   }
 
-  readdirplus(request: requests.ReaddirRequest, reply: replies.DirectoryPlusReply): void {
+  readdirplus(request: fuse.ReaddirRequest, reply: fuse.DirectoryPlusReply): void {
     const listing = this.#listing(request.fh)
     for (let index = request.offset; index < listing.length; index += 1) {
       const [name, node] = listing[index] as [string, ReferenceNode]
@@ -294,7 +283,7 @@ export class ReferenceFilesystem implements FuseHandlers {
     reply.send()
   }
 
-  releasedir(request: requests.ReleaseRequest, reply: replies.EmptyReply): void {
+  releasedir(request: fuse.ReleaseRequest, reply: fuse.EmptyReply): void {
     this.#handles.delete(request.fh)
     const directory = this.#node(request.nodeid)
     directory.opens -= 1
@@ -302,15 +291,15 @@ export class ReferenceFilesystem implements FuseHandlers {
     reply.ok()
   }
 
-  fsyncdir(_request: requests.FsyncRequest, reply: replies.EmptyReply): void {
+  fsyncdir(_request: fuse.FsyncRequest, reply: fuse.EmptyReply): void {
     reply.ok()
   }
 
-  access(_request: requests.AccessRequest, reply: replies.EmptyReply): void {
+  access(_request: fuse.AccessRequest, reply: fuse.EmptyReply): void {
     reply.ok()
   }
 
-  fallocate(request: requests.FallocateRequest, reply: replies.EmptyReply): void {
+  fallocate(request: fuse.FallocateRequest, reply: fuse.EmptyReply): void {
     const node = this.#node(request.nodeid)
     const end = request.offset + request.length
     if ((request.mode & FALLOC_FL_PUNCH_HOLE) !== 0) {
@@ -324,13 +313,13 @@ export class ReferenceFilesystem implements FuseHandlers {
     reply.ok()
   }
 
-  lseek(request: requests.LseekRequest, reply: replies.LseekReply): void {
+  lseek(request: fuse.LseekRequest, reply: fuse.LseekReply): void {
     const node = this.#node(request.nodeid)
     if (request.offset >= node.size) throw new Refusal('ENXIO')
     reply.offset(request.whence === SEEK_DATA ? request.offset : node.size)
   }
 
-  copyFileRange(request: requests.CopyFileRangeRequest, reply: replies.CopyReply): void {
+  copyFileRange(request: fuse.CopyFileRangeRequest, reply: fuse.CopyReply): void {
     const from = this.#node(request.nodeid)
     const end = Math.min(from.size, request.offsetIn + request.length)
     const bytes = Buffer.from(from.content.subarray(request.offsetIn, end))
@@ -378,7 +367,7 @@ export class ReferenceFilesystem implements FuseHandlers {
     return node
   }
 
-  #create(request: requests.NameRequest, mode: number): ReferenceNode {
+  #create(request: fuse.NameRequest, mode: number): ReferenceNode {
     const directory = this.#directory(request.nodeid)
     const name = key(request.name)
     if (directory.entries.has(name)) throw new Refusal('EEXIST')
@@ -428,7 +417,7 @@ export class ReferenceFilesystem implements FuseHandlers {
     if (node.nlink === 0 && node.lookups <= 0 && node.opens === 0) this.nodes.delete(node.ino)
   }
 
-  #entry(node: ReferenceNode): FuseEntry {
+  #entry(node: ReferenceNode): fuse.FuseEntry {
     return {
       nodeid: node.ino,
       generation: 0,
@@ -438,20 +427,20 @@ export class ReferenceFilesystem implements FuseHandlers {
     }
   }
 
-  #entered(node: ReferenceNode): FuseEntry {
+  #entered(node: ReferenceNode): fuse.FuseEntry {
     node.lookups += 1
     return this.#entry(node)
   }
 
   #openFlags(flags: number): number {
-    if (this.options.directIo === true) return FOPEN_DIRECT_IO
+    if (this.options.directIo === true) return fuse.FOPEN_DIRECT_IO
     if (!this.options.keepCache) return 0
-    return (flags & O_ACCMODE) === 0 ? FOPEN_KEEP_CACHE | FOPEN_NOFLUSH : FOPEN_KEEP_CACHE
+    return (flags & O_ACCMODE) === 0 ? fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_NOFLUSH : fuse.FOPEN_KEEP_CACHE
   }
 }
 
 /** The error a handler of this filesystem refuses with; anything else it throws is a fault. */
-export function refusalCode(error: unknown): ErrnoName | undefined {
+export function refusalCode(error: unknown): fuse.ErrnoName | undefined {
   return error instanceof Refusal ? error.code : undefined
 }
 

@@ -45,7 +45,7 @@ function instrumented(): FuseHandlers {
       waiting.push(() => void Reflect.apply(method, filesystem, [request, reply]))
     }
   }
-  return wrapped as FuseHandlers
+  return wrapped
 }
 
 function obey(command: ServeCommand, done: (refused?: ServeAnswer['refused']) => void): void {
@@ -90,7 +90,7 @@ function obey(command: ServeCommand, done: (refused?: ServeAnswer['refused']) =>
       const waiting = held.get(command.operation) ?? []
       held.delete(command.operation)
       uninterruptible.delete(command.operation)
-      for (const answer of waiting) answer()
+      for (const proceed of waiting) proceed()
       break
     }
     case 'fail':

@@ -1,4 +1,5 @@
 import { closeWakeHandle, createWakeHandle, mountFuse, Notifier, Waker } from '@agentfs/fuse'
+import { once } from 'node:events'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { ServeAnswer, ServeCommand, ServeOptions, ServeThreadData } from './serve-messages.js'
 
@@ -38,7 +39,7 @@ process.on('message', (message: { id: number; command: ServeCommand } | 'unmount
 })
 // The test went away: leave nothing mounted.
 process.once('disconnect', () => void mount.unmount({ lazy: true }).catch(() => process.exit(1)))
-await new Promise((resolve) => thread.on('exit', resolve))
+await once(thread, 'exit')
 await notifier.close()
 mount.close()
 closeWakeHandle(wake)
