@@ -1,6 +1,28 @@
 import type { Database } from '@agentfs/storage'
+import { Accounts } from './accounts/accounts.js'
+import { Secrets } from './accounts/secrets.js'
+import { AgentGate } from './agents/agent-gate.js'
+import { Agents } from './agents/agents.js'
+import { AuditLog } from './audit/audit-log.js'
+import { Committer } from './commit/commit.js'
+import type { Engine } from './engine.js'
+import { Files } from './files/files.js'
+import { SYSTEM_CLOCK } from './followers/follower-options.js'
 import type { PackHint } from './followers/pack-hint.js'
+import { Idempotency } from './idempotency/idempotency.js'
+import { KeyVault } from './keys/key-vault.js'
 import type { Announcer, Clock, EngineLog, TenantResources } from './ports.js'
+import { ContentReader } from './reads/content-reader.js'
+import { SealedBytes } from './reads/sealed-bytes.js'
+import { VersionOpener } from './reads/version-opener.js'
+import { Administration } from './streams/administration.js'
+import { AuditBatch } from './streams/audit-batch.js'
+import { RecordAuthor } from './streams/record-author.js'
+import { Backlog } from './sync/backlog.js'
+import { CommitReader } from './sync/commit-reader.js'
+import { PartIntake } from './sync/part-intake.js'
+import { SmallContents } from './sync/small-contents.js'
+import { SyncService } from './sync/sync-service.js'
 
 /** What an engine is made of. */
 export interface EngineOptions {
@@ -36,4 +58,47 @@ export const ENGINE_LIMITS: EngineLimits = {
   fileBytesMax: 1024 ** 4,
   auditBatchMs: 500,
   sealedCacheBytes: 64 * 1024 ** 2,
+}
+
+/** Puts the service together; nothing runs by itself but the batches of the audit log. */
+export function createEngine(options: EngineOptions): Engine {
+  const { database, resources, announcer, packHint, log, clock = SYSTEM_CLOCK } = options
+  const limits = { ...ENGINE_LIMITS, ...options.limits }
+  const vault = new KeyVault(database, resources)
+  const secrets = new Secrets(options.pepper)
+  const authors = new RecordAuthor(database, vault, clock)
+  const batch = new AuditBatch(database, vault, packHint, log, limits.auditBatchMs)
+  const administration = new Administration(vault, authors, batch, clock)
+  const gate = new AgentGate(database, administration, clock)
+  const sealed = new SealedBytes(resources, limits.sealedCacheBytes)
+  const opener = new VersionOpener(database, vault, sealed)
+  const reader = new ContentReader(database, vault, sealed)
+  const { fileBytesMax } = limits
+  const tools = { database, vault, gate, opener, reader, administration, packHint, clock, fileBytesMax }
+  const committer = new Committer({ ...tools, authors, announcer })
+  const backlog = new Backlog(database, limits, clock)
+  const parts = new PartIntake({ database, vault, resources, backlog, clock, log })
+  const accounts = new Accounts({ database, vault, secrets, resources, clock }, gate, administration)
+  return {
+    accounts,
+    agents: new Agents(database, vault, gate, administration, clock),
+    files: new Files({ ...tools, committer, parts, backlog }),
+    sync: new SyncService({
+      database,
+      gate,
+      committer,
+      commits: new CommitReader(database, vault, sealed),
+      contents: new SmallContents(database, vault, opener, reader),
+      parts,
+      backlog,
+      administration,
+      stillHolds: (principal, address) => accounts.stillHolds(principal, address),
+    }),
+    audit: new AuditLog(database, vault, gate, administration, batch, log),
+    idempotency: new Idempotency(database, vault, clock),
+    ready: async () => {
+      await database.withoutTenant((tx) => tx.query`select 1 as one`)
+    },
+    close: () => batch.close(),
+  }
 }

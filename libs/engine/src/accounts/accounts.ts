@@ -73,6 +73,14 @@ export class Accounts implements AccountsApi {
     return this.#credentials.verifyToken(claims, address)
   }
 
+  /** Throws what `verifyToken` would where a principal's credential no longer holds. */
+  async stillHolds(principal: Principal, address: string | null): Promise<void> {
+    const { scope, actor, keyId, limits } = principal
+    if (actor.kind === 'service') return
+    const { kind, id } = actor
+    await this.verifyToken({ tenantId: scope.tenantId, actor: { kind, id }, keyId, limits }, address)
+  }
+
   async issueToken(caller: Caller, request: TokenRequest) {
     const { principal } = caller
     const agent = request.agent === undefined ? undefined : await this.#gate.open(caller, request.agent)

@@ -34,6 +34,13 @@ export class AgentGate {
     return agent
   }
 
+  /** The agent, where the caller may do this with all of its home. */
+  async enter(caller: Caller, idOrName: string, action: Action = 'read'): Promise<AgentRow> {
+    const agent = await this.open(caller, idOrName)
+    await this.require(caller, agent, '', action)
+    return agent
+  }
+
   /** Refuses what the caller may not do on a path, and notes the denial. */
   async require(caller: Caller, agent: AgentRow, path: string, action: Action): Promise<void> {
     const decision = this.decide(caller, agent, path, action)

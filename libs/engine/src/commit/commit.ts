@@ -53,6 +53,8 @@ export interface CommitRequest {
   readonly epoch?: number
   /** Checked against the tree under the lock, before anything is applied; throws to abort. */
   readonly check?: (tree: TreeReader, rootId: string) => void
+  /** Runs in the commit's transaction once all else is sent; what it gives runs after COMMIT. */
+  readonly within?: (tx: TenantTransaction) => Promise<() => void>
   /** A refused operation aborts the commit with its error, as REST wants it. */
   readonly strict: boolean
 }
@@ -93,9 +95,11 @@ export class Committer {
     for (let attempt = 1; ; attempt++) {
       const prepared = await prepare(this.#tools, scope, request.agent, request.operations)
       try {
-        const outcome = await this.#tools.database.withTenant(scope, (tx) =>
-          this.#underLock(tx, request, prepared, author),
-        )
+        const { outcome, after } = await this.#tools.database.withTenant(scope, async (tx) => {
+          const done = await this.#underLock(tx, request, prepared, author)
+          return { outcome: done, after: await request.within?.(tx) }
+        })
+        after?.()
         this.#afterCommit(scope, request, outcome)
         return outcome
       } catch (error) {

@@ -77,3 +77,19 @@ export function eraseKeys(
   return tx.query`
     update content_keys set wrapped = ''::bytea where tenant_id = ${tx.tenantId} and key_id = any (${ids}::uuid[])`
 }
+
+/** Those of some keys that seal parts of other living files too: a conflict copy shares the parts it came from. */
+export async function keysSharedBeyond(
+  tx: TenantTransaction,
+  agentId: string,
+  keyIds: readonly string[],
+  nodeIds: readonly string[],
+): Promise<Set<string>> {
+  const rows = await tx.query<{ keyId: string }>`
+    select distinct p.key_id from parts p
+    join versions v on v.tenant_id = p.tenant_id and v.agent_id = p.agent_id and p.part_id = any (v.part_ids)
+    join nodes n on n.tenant_id = v.tenant_id and n.agent_id = v.agent_id and n.node_id = v.node_id
+    where p.tenant_id = ${tx.tenantId} and p.agent_id = ${agentId} and p.key_id = any (${arrayLiteral(keyIds)}::uuid[])
+      and v.node_id <> all (${arrayLiteral(nodeIds)}::uuid[]) and n.deleted_at is null and n.head_version = v.version_id`
+  return new Set(rows.map(({ keyId }) => keyId))
+}

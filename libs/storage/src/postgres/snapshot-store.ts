@@ -9,13 +9,13 @@ export interface SnapshotNode {
   readonly entries: { readonly parent: string; readonly name: Name }[]
 }
 
-/** Living nodes in order of their ids, after a cursor, with all their names; `under` restricts to a subtree [SY-2]. */
-export async function snapshotNodes(
+/** Living nodes in order of their ids, after a cursor (null is the start), with all their names; `under` restricts to a subtree [SY-2]. */
+export async function snapshotRows(
   tx: TenantTransaction,
   agentId: string,
-  after: string,
+  after: string | null,
   limit: number,
-  under: string | null,
+  under: string | null = null,
 ): Promise<SnapshotNode[]> {
   const { tenantId } = tx
   const nodes = await (under === null
@@ -24,7 +24,7 @@ export async function snapshotNodes(
         n.head_version, n.number, n.links, n.target, n.xattrs, n.content_key_id, n.created_at, n.modified_at,
         n.modified_by, n.seq, n.deleted_at, n.deleted_parent, n.deleted_name
       from nodes n
-      where n.tenant_id = ${tenantId} and n.agent_id = ${agentId} and n.node_id > ${after}::uuid and n.deleted_at is null
+      where n.tenant_id = ${tenantId} and n.agent_id = ${agentId} and (${after}::uuid is null or n.node_id > ${after}::uuid) and n.deleted_at is null
       order by n.node_id limit ${limit}`
     : tx.query<NodeRow>`
       with recursive below (node_id) as (
@@ -37,7 +37,7 @@ export async function snapshotNodes(
         n.head_version, n.number, n.links, n.target, n.xattrs, n.content_key_id, n.created_at, n.modified_at,
         n.modified_by, n.seq, n.deleted_at, n.deleted_parent, n.deleted_name
       from below join nodes n on n.tenant_id = ${tenantId} and n.agent_id = ${agentId} and n.node_id = below.node_id
-      where n.node_id > ${after}::uuid and n.deleted_at is null order by n.node_id limit ${limit}`)
+      where (${after}::uuid is null or n.node_id > ${after}::uuid) and n.deleted_at is null order by n.node_id limit ${limit}`)
   const names = await tx.query<{ parentId: string; name: Uint8Array; nodeId: string }>`
     select parent_id, name, node_id from entries
     where tenant_id = ${tenantId} and agent_id = ${agentId}

@@ -1,0 +1,127 @@
+import { AgentfsError, type AuditEvent, auditEvent, type AuditAction, type AuditQuery, type ListOf } from '@agentfs/contracts'
+import {
+  type AuditEventRow,
+  type Database,
+  findKeys,
+  findSubjectKeyId,
+  listAuditEvents,
+  type TenantTransaction,
+} from '@agentfs/storage'
+import type { AgentGate } from '../agents/agent-gate.js'
+import type { AuditApi } from '../api/audit-api.js'
+import type { Caller } from '../caller.js'
+import type { KeyVault, UsableKey } from '../keys/key-vault.js'
+import { openText } from '../keys/sealed-text.js'
+import type { EngineLog } from '../ports.js'
+import type { Administration } from '../streams/administration.js'
+import type { AuditBatch } from '../streams/audit-batch.js'
+
+/** The audit log of a tenant, as its managers see it. */
+export class AuditLog implements AuditApi {
+  readonly #database: Database
+  readonly #vault: KeyVault
+  readonly #gate: AgentGate
+  readonly #administration: Administration
+  readonly #batch: AuditBatch
+  readonly #log: EngineLog
+
+  constructor(
+    database: Database,
+    vault: KeyVault,
+    gate: AgentGate,
+    administration: Administration,
+    batch: AuditBatch,
+    log: EngineLog,
+  ) {
+    this.#database = database
+    this.#vault = vault
+    this.#gate = gate
+    this.#administration = administration
+    this.#batch = batch
+    this.#log = log
+  }
+
+  async listEvents(caller: Caller, query: AuditQuery): Promise<ListOf<AuditEvent>> {
+    const { principal } = caller
+    const { limits, scope, actor } = principal
+    // Auditors read the log and nothing else of what managers do; a key needs to be a manager's.
+    const mayList = (limits.role === 'manager' || actor.kind === 'user') && limits.prefixes === null
+    if (!mayList) throw new AgentfsError('forbidden', { detail: 'the audit log needs a manager or an auditor' })
+    const asked = query.agent === undefined ? undefined : (await this.#gate.open(caller, query.agent)).agentId
+    const filter = {
+      before: query.cursor ?? null,
+      actor: query.actor ?? null,
+      agents: asked === undefined ? limits.agents : [asked],
+      action: query.action ?? null,
+      path: query.path ?? null,
+      from: query.from === undefined ? null : new Date(query.from),
+      to: query.to === undefined ? null : new Date(query.to),
+      outcome: query.outcome ?? null,
+    }
+    const { rows, subjects } = await this.#database.withTenant(scope, async (tx) => {
+      const found = await listAuditEvents(tx, filter, query.limit + 1)
+      return { rows: found, subjects: await this.#subjects(tx, found) }
+    })
+    const page = rows.slice(0, query.limit)
+    return {
+      data: page.map((row) => eventOf(row, addressOf(scope.tenantId, row, subjects.get(row.actor)))),
+      nextCursor: rows.length > query.limit ? (page.at(-1)?.eventId ?? null) : null,
+    }
+  }
+
+  recordDenial(
+    caller: Caller,
+    denial: { readonly action?: AuditAction; readonly agentId?: string; readonly path?: string },
+  ): void {
+    const { action = 'access.denied', agentId = null, path } = denial
+    const change = { action, ...(path === undefined ? {} : { path }) }
+    this.#administration
+      .note(caller, 'tenant', [change], 'denied', agentId)
+      .catch((error: unknown) => this.#log.error('a denial was not recorded', { reason: String(error) }))
+  }
+
+  flush(): Promise<void> {
+    return this.#batch.flush()
+  }
+
+  /** The keys that open addresses, by actor; those of erased people are left out. */
+  async #subjects(tx: TenantTransaction, rows: readonly AuditEventRow[]): Promise<Map<string, UsableKey>> {
+    const subjects = new Map<string, UsableKey>()
+    const sealed = rows.filter(({ addressSealed }) => addressSealed !== null)
+    for (const actor of new Set(sealed.map((row) => row.actor))) {
+      const [kind, id = ''] = actor.split('/')
+      const subjectKeyId = await findSubjectKeyId(tx, kind === 'user' ? id : null, kind === 'key' ? id : null)
+      if (subjectKeyId === undefined) continue
+      const [key] = (await this.#vault.unwrap(tx.scope, await findKeys(tx, [subjectKeyId]))).values()
+      if (key !== undefined) subjects.set(actor, key)
+    }
+    return subjects
+  }
+}
+
+function addressOf(tenantId: string, row: AuditEventRow, key: UsableKey | undefined): string | null {
+  if (row.addressSealed === null || key === undefined) return null
+  return openText(tenantId, key, key.keyId, row.addressSealed)
+}
+
+function eventOf(row: AuditEventRow & { readonly leaf: Uint8Array }, address: string | null): AuditEvent {
+  return auditEvent.parse({
+    stream: row.streamId,
+    epoch: row.epoch,
+    seq: row.seq,
+    index: row.changeIndex,
+    at: row.at.toISOString(),
+    agent: row.agentId,
+    actor: row.actor,
+    keyId: row.keyId,
+    door: row.door,
+    address,
+    action: row.action,
+    path: row.path,
+    node: row.nodeId,
+    version: row.versionId,
+    outcome: row.outcome,
+    requestId: row.requestId,
+    leaf: Buffer.from(row.leaf).toString('hex'),
+  })
+}

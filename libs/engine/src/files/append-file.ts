@@ -1,0 +1,41 @@
+import { AgentfsError, type AppendAnswer, PUSH_BYTES_MAX, uuidv7 } from '@agentfs/contracts'
+import type { AgentRow } from '@agentfs/storage'
+import type { ContentSource } from '../api/files-api.js'
+import type { Caller } from '../caller.js'
+import type { PlannedOperation } from '../commit/planned-operation.js'
+import { type FilesTools, requireFile, resolvePath } from './files-tools.js'
+import { destinationOf } from './missing-directories.js'
+import { readWhole } from './read-whole.js'
+import { answerOf } from './write-answer.js'
+
+/** Adds bytes at the end of a file, wherever that is by then, and makes the file where it is missing [CON-2]. */
+export async function appendFile(
+  tools: FilesTools,
+  caller: Caller,
+  agent: AgentRow,
+  path: string,
+  source: ContentSource,
+  options: { readonly parents?: boolean },
+): Promise<AppendAnswer> {
+  await tools.gate.require(caller, agent, path, 'write')
+  await tools.backlog.assertRoom(caller.principal.scope)
+  const data = Uint8Array.from(await readWhole(source, PUSH_BYTES_MAX))
+  const resolved = await resolvePath(tools, caller, agent, path)
+  if (resolved.node !== undefined) requireFile(resolved)
+  const node = resolved.node?.nodeId ?? uuidv7()
+  const version = uuidv7()
+  const operations: PlannedOperation[] = [{ operation: { op: 'append', node, version, data } }]
+  if (resolved.node === undefined) {
+    const { parent, name, creates } = destinationOf(resolved, options.parents === true)
+    const create = { op: 'create', node, kind: 'file', parent, name } as const
+    operations.unshift(...[...creates, create].map((operation) => ({ operation })))
+  } else if (data.length === 0) {
+    throw new AgentfsError('invalid_request', { detail: 'there is nothing to append' })
+  }
+  const outcome = await tools.committer.commit({ caller, agent, operations, strict: true })
+  const { applied } = outcome
+  if (applied === null) throw new Error('an append changed nothing')
+  const made = applied.versions.find(({ versionId }) => versionId === version)
+  const offset = (made?.size ?? data.length) - data.length
+  return { ...answerOf({ ...outcome, applied }, agent, node, path), offset }
+}

@@ -1,0 +1,95 @@
+import { AgentfsError, type ListOf, type ListQuery, type Name, type Stat, type TreeQuery, type Version } from '@agentfs/contracts'
+import { type AgentRow, listBelow, type ListedNode, listVersions, storedThrough } from '@agentfs/storage'
+import { z } from 'zod'
+import type { Caller } from '../caller.js'
+import { type FilesTools, requireFile, requireNode, resolvePath } from './files-tools.js'
+import { globMatcher } from './glob.js'
+import { stateAt, statOf } from './stat-of.js'
+
+/** Pages that one request looks through for what its glob matches. */
+const PAGES_MAX = 50
+
+/** What lies below a directory, in order of paths; of a file, the file itself. Paths the caller may not see are left out. */
+export async function listTree(
+  tools: FilesTools,
+  caller: Caller,
+  agent: AgentRow,
+  query: TreeQuery,
+): Promise<ListOf<Stat>> {
+  await tools.gate.require(caller, agent, query.path, 'read')
+  const resolved = await resolvePath(tools, caller, agent, query.path)
+  const directory = requireNode(resolved)
+  if (directory.kind !== 'directory') {
+    throw new AgentfsError('not_a_directory', { path: query.path, detail: 'this is a file' })
+  }
+  const matches = query.glob === undefined ? () => true : globMatcher(query.glob)
+  const { scope } = caller.principal
+  const { names } = resolved
+  let after: readonly Name[] | null = query.cursor === undefined ? null : decodeCursor(query.cursor)
+  const data: Stat[] = []
+  const stored = await tools.database.withTenant(scope, (tx) => storedThrough(tx, agent.agentId))
+  for (let page = 1; ; page++) {
+    const rows = await tools.database.withTenant(scope, (tx) =>
+      listBelow(tx, agent.agentId, directory.nodeId, query.depth, after, query.limit + 1),
+    )
+    for (const row of rows.slice(0, query.limit)) {
+      if (data.length === query.limit) return { data, nextCursor: encodeCursor(after) }
+      after = row.names
+      const full = [...names, ...row.names]
+      if (!matches(row.names) || !isVisible(tools, caller, agent, full)) continue
+      data.push(statOf(row, full, agent.epoch, stored))
+    }
+    if (rows.length <= query.limit) return { data, nextCursor: null }
+    if (data.length === query.limit || page >= PAGES_MAX) return { data, nextCursor: encodeCursor(after) }
+  }
+}
+
+/** A file's versions, newest first. */
+export async function listFileVersions(
+  tools: FilesTools,
+  caller: Caller,
+  agent: AgentRow,
+  path: string,
+  query: ListQuery,
+): Promise<ListOf<Version>> {
+  await tools.gate.require(caller, agent, path, 'read')
+  const node = requireFile(await resolvePath(tools, caller, agent, path))
+  const below = query.cursor === undefined ? 2 ** 31 - 1 : z.coerce.number().int().min(1).parse(query.cursor)
+  const { rows, stored } = await tools.database.withTenant(caller.principal.scope, async (tx) => {
+    const [found, position] = await Promise.all([
+      listVersions(tx, agent.agentId, node.nodeId, below, query.limit + 1),
+      storedThrough(tx, agent.agentId),
+    ])
+    return { rows: found, stored: position }
+  })
+  const page = rows.slice(0, query.limit)
+  const data = page.map((row) => ({
+    version: row.versionId,
+    number: row.number,
+    parents: row.parents,
+    size: row.size,
+    author: row.author,
+    at: row.createdAt.toISOString(),
+    state: stateAt(row.seq, row.epoch, stored),
+  }))
+  const last = page.at(-1)
+  return { data, nextCursor: rows.length > query.limit && last !== undefined ? String(last.number) : null }
+}
+
+function isVisible(tools: FilesTools, caller: Caller, agent: AgentRow, names: ListedNode['names']): boolean {
+  return tools.gate.decide(caller, agent, names.join('/'), 'read').visible
+}
+
+const cursorNames = z.array(z.string()).min(1)
+
+function encodeCursor(names: readonly Name[] | null): string | null {
+  return names === null ? null : Buffer.from(JSON.stringify(names)).toString('base64url')
+}
+
+function decodeCursor(text: string): Name[] {
+  try {
+    return cursorNames.parse(JSON.parse(Buffer.from(text, 'base64url').toString('utf8')))
+  } catch (cause) {
+    throw new AgentfsError('invalid_request', { detail: 'the cursor is not one of ours' }, { cause })
+  }
+}

@@ -1,0 +1,218 @@
+import {
+  AgentfsError,
+  type AuditAction,
+  type Extent as WireExtent,
+  type Operation,
+  PART_BYTES_MAX,
+  uuidv7,
+  type WriteAnswer,
+} from '@agentfs/contracts'
+import { contentMac, sameContentMac } from '@agentfs/crypto'
+import { type AgentRow, findKeys, findVersions, type NodeRow, storedThrough } from '@agentfs/storage'
+import type { TreeReader } from '@agentfs/tree'
+import type { ContentSource, WriteConditions } from '../api/files-api.js'
+import type { Caller } from '../caller.js'
+import type { PlannedOperation } from '../commit/planned-operation.js'
+import { macKeyOf } from '../content/seal-part.js'
+import { type FilesTools, resolvePath, type ResolvedPath } from './files-tools.js'
+import { destinationOf } from './missing-directories.js'
+import { inParts } from './read-whole.js'
+import { stateAt } from './stat-of.js'
+import { answerOf, unchangedAnswer } from './write-answer.js'
+
+/** Parts of one upload that are under way at once. */
+const UPLOADS_AT_ONCE = 4
+
+/** Where a PUT goes, and what it finds there. */
+interface Target {
+  readonly agent: AgentRow
+  readonly path: string
+  readonly resolved: ResolvedPath
+  readonly standing: NodeRow | undefined
+  readonly conditions: WriteConditions
+  readonly action: AuditAction | undefined
+}
+
+/**
+ * Creates or replaces a file. Up to 1 MiB travels in the commit; more goes up part by part first, and only its names are
+ * committed. Identical bytes make no new version.
+ */
+export async function putFile(
+  tools: FilesTools,
+  caller: Caller,
+  agent: AgentRow,
+  path: string,
+  body: ContentSource,
+  conditions: WriteConditions = {},
+  action?: AuditAction,
+): Promise<{ created: boolean; answer: WriteAnswer }> {
+  await tools.gate.require(caller, agent, path, 'write')
+  await tools.backlog.assertRoom(caller.principal.scope)
+  const resolved = await resolvePath(tools, caller, agent, path)
+  const standing = resolved.node
+  if (standing?.kind === 'directory') throw new AgentfsError('is_directory', { path, detail: 'this is a directory' })
+  if (standing?.kind === 'symlink') {
+    throw new AgentfsError('invalid_request', { path, detail: 'this is a symbolic link; write to what it names' })
+  }
+  requireConditions(standing, conditions)
+  const target: Target = { agent, path, resolved, standing, conditions, action }
+  const parts = inParts(body)
+  const first = await parts.next()
+  const head: Uint8Array = first.done === true ? new Uint8Array(0) : first.value
+  const second = first.done === true || head.length < PART_BYTES_MAX ? undefined : await parts.next()
+  if (second === undefined || second.done === true) return putSmall(tools, caller, target, head)
+  return putLarge(tools, caller, target, chain(head, second.value, parts))
+}
+
+async function putSmall(tools: FilesTools, caller: Caller, target: Target, bytes: Uint8Array) {
+  const { standing } = target
+  if (standing !== undefined && (await holdsBytes(tools, caller, target.agent, standing, bytes))) {
+    return { created: false, answer: await unchanged(tools, caller, target, standing) }
+  }
+  const extents = bytes.length === 0 ? [] : [{ offset: 0, data: Uint8Array.from(bytes) }]
+  return commitContent(tools, caller, target, standing?.nodeId ?? uuidv7(), bytes.length, extents)
+}
+
+async function putLarge(
+  tools: FilesTools,
+  caller: Caller,
+  target: Target,
+  parts: AsyncIterable<Uint8Array>,
+) {
+  const node = target.standing?.nodeId ?? uuidv7()
+  const extents: WireExtent[] = []
+  const uploads = new Set<Promise<unknown>>()
+  let failure: { error: unknown } | undefined
+  let offset = 0
+  for await (const data of parts) {
+    if (failure !== undefined) break
+    if (offset + data.length > tools.fileBytesMax) {
+      throw new AgentfsError('too_large', { detail: 'the file is larger than the service takes' })
+    }
+    const part = uuidv7()
+    extents.push({ offset, length: data.length, part, partOffset: 0 })
+    offset += data.length
+    const upload = tools.parts
+      .take(caller.principal.scope, target.agent, { node, part, data })
+      .catch((error: unknown) => {
+        failure ??= { error }
+      })
+      .finally(() => uploads.delete(upload))
+    uploads.add(upload)
+    // The first part makes the key that the others share.
+    if (uploads.size >= UPLOADS_AT_ONCE || extents.length === 1) await Promise.race(uploads)
+  }
+  await Promise.all(uploads)
+  if (failure !== undefined) throw failure.error
+  return commitContent(tools, caller, target, node, offset, extents)
+}
+
+async function commitContent(
+  tools: FilesTools,
+  caller: Caller,
+  target: Target,
+  node: string,
+  size: number,
+  extents: WireExtent[],
+): Promise<{ created: boolean; answer: WriteAnswer }> {
+  const { agent, path, resolved, standing, conditions, action } = target
+  const write: Operation = { op: 'write', node, base: null, version: uuidv7(), size, extents }
+  const operations: PlannedOperation[] = [
+    { operation: write, unconditional: true, ...(action === undefined ? {} : { action }) },
+  ]
+  let check: (tree: TreeReader) => void
+  if (standing === undefined) {
+    const { parent, name, creates } = destinationOf(resolved, conditions.parents === true)
+    operations.unshift(
+      ...creates.map((operation) => ({ operation })),
+      { operation: { op: 'create', node, kind: 'file', parent, name } },
+    )
+    const parentIsNew = creates.length > 0
+    check = (tree) => {
+      const found = parentIsNew ? undefined : tree.entry(tree.resolve(parent), name)
+      if (conditions.createOnly === true && found !== undefined) throw conflict(tree.node(found)?.version ?? null)
+      if (conditions.ifMatch !== undefined && conditions.ifMatch !== '*') throw conflict(null)
+    }
+  } else {
+    check = (tree) => {
+      const found = tree.node(tree.resolve(node))
+      const version = found?.deleted === true ? null : (found?.version ?? null)
+      if (conditions.createOnly === true && found !== undefined && found.deleted !== true) throw conflict(version)
+      const { ifMatch } = conditions
+      if (ifMatch !== undefined && ifMatch !== '*' && ifMatch !== version) throw conflict(version)
+    }
+  }
+  const outcome = await tools.committer.commit({ caller, agent, operations, check, strict: true })
+  const { applied } = outcome
+  if (applied === null) throw new Error('a write changed nothing')
+  return { created: standing === undefined, answer: answerOf({ ...outcome, applied }, agent, node, path) }
+}
+
+/** Refuses what the writer insists on and does not find [CON-6]; checked again under the lock. */
+export function requireConditions(standing: NodeRow | undefined, conditions: WriteConditions): void {
+  if (conditions.createOnly === true && standing !== undefined) throw conflict(standing.headVersion)
+  const { ifMatch } = conditions
+  if (ifMatch === undefined) return
+  if (standing === undefined) throw conflict(null)
+  if (ifMatch !== '*' && ifMatch !== standing.headVersion) throw conflict(standing.headVersion)
+}
+
+/** The refusal of a precondition, with the version that stands. */
+export function conflict(version: string | null): AgentfsError {
+  const detail =
+    version === null
+      ? 'the file is not there as the condition says'
+      : 'the file has another version than the condition says'
+  return new AgentfsError('version_conflict', { version, detail })
+}
+
+/** Whether a file's head has exactly these bytes, told by keyed hash where it is one part, else by reading it. */
+async function holdsBytes(
+  tools: FilesTools,
+  caller: Caller,
+  agent: AgentRow,
+  node: NodeRow,
+  bytes: Uint8Array,
+): Promise<boolean> {
+  const { headVersion } = node
+  if (headVersion === null || node.size !== bytes.length) return false
+  if (bytes.length === 0) return true
+  const { scope } = caller.principal
+  const [rows, keyRows] = await tools.database.withTenant(scope, async (tx) => {
+    const versions = await findVersions(tx, agent.agentId, [headVersion])
+    const keyIds = versions.map(({ keyId }) => keyId)
+    return [versions, await findKeys(tx, keyIds)] as const
+  })
+  const [row] = rows
+  const keys = await tools.vault.unwrap(scope, keyRows)
+  const key = row === undefined ? undefined : keys.get(row.keyId)
+  if (row === undefined || key === undefined) return false
+  const opened = await tools.opener.open(scope, agent.agentId, row, keys)
+  const [only] = opened.extents
+  if (opened.extents.length === 1 && only?.keyId === key.keyId && only.partOffset === 0) {
+    return sameContentMac(contentMac(macKeyOf(key), bytes), only.mac)
+  }
+  const standing = await tools.reader.read(scope, agent.agentId, opened.extents, 0, opened.size)
+  return standing.equals(bytes)
+}
+
+async function unchanged(
+  tools: FilesTools,
+  caller: Caller,
+  { agent, path }: Target,
+  node: NodeRow,
+): Promise<WriteAnswer> {
+  const stored = await tools.database.withTenant(caller.principal.scope, (tx) => storedThrough(tx, agent.agentId))
+  const { epoch } = agent
+  return unchangedAnswer(node, path, { epoch, stored: stateAt(node.seq, epoch, stored) === 'stored' })
+}
+
+async function* chain(
+  first: Uint8Array,
+  second: Uint8Array,
+  rest: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  yield first
+  yield second
+  yield* rest
+}

@@ -1,0 +1,99 @@
+import { AgentfsError, type RestoreRequest, uuidv7, type WriteAnswer } from '@agentfs/contracts'
+import {
+  type AgentRow,
+  findDeletedNode,
+  findKeys,
+  findVersionOfNode,
+  findVersions,
+  type NodeRow,
+  type TenantTransaction,
+  type VersionRow,
+} from '@agentfs/storage'
+import type { ContentChoice } from '../api/files-api.js'
+import type { Caller } from '../caller.js'
+import type { WholeContent } from '../commit/planned-operation.js'
+import { type FilesTools, requireFile, resolvePath } from './files-tools.js'
+import { answerOf, unchangedAnswer } from './write-answer.js'
+
+/** Makes an old version the head again, as a new version that shares its parts; brings a deleted file back. */
+export async function restoreFile(
+  tools: FilesTools,
+  caller: Caller,
+  agent: AgentRow,
+  request: RestoreRequest,
+): Promise<WriteAnswer> {
+  const { path } = request
+  await tools.gate.require(caller, agent, path, 'write')
+  const node = await standingOrDeleted(tools, caller, agent, path)
+  const { scope } = caller.principal
+  const [row, keyRows] = await tools.database.withTenant(scope, async (tx) => {
+    const found = await findChosen(tx, agent.agentId, node, request)
+    const keyIds = [found?.keyId, node.contentKeyId].filter((id) => id !== undefined && id !== null)
+    return [found, await findKeys(tx, keyIds)] as const
+  })
+  if (row === undefined) throw new AgentfsError('not_found', { path, detail: 'there is no such version' })
+  if (row.versionId === node.headVersion && node.deletedAt === null) {
+    return unchangedAnswer(node, path, { epoch: agent.epoch, stored: false })
+  }
+  const keys = await tools.vault.unwrap(scope, keyRows)
+  const opened = await tools.opener.open(scope, agent.agentId, row, keys)
+  const key = keys.get(node.contentKeyId ?? '') ?? keys.get(row.keyId)
+  if (key === undefined) throw new AgentfsError('not_found', { path, detail: 'the content was erased' })
+  const { size, extents, contentHash, contentMac } = opened
+  const content: WholeContent = {
+    kind: 'whole',
+    version: { size, extents, contentHash, contentMac },
+    parts: [],
+    uploaded: [],
+    objectIds: [],
+    key,
+  }
+  const write = { op: 'write', node: node.nodeId, base: null, version: uuidv7(), size, extents: [] } as const
+  const outcome = await tools.committer.commit({
+    caller,
+    agent,
+    operations: [
+      { operation: { ...write, extents: [] }, unconditional: true, content, action: 'file.restore' },
+    ],
+    strict: true,
+  })
+  const { applied } = outcome
+  if (applied === null) throw new Error('a restore changed nothing')
+  return answerOf({ ...outcome, applied }, agent, node.nodeId, path)
+}
+
+/** The version a caller chose of a node; the head where nothing is said. */
+export async function findChosen(
+  tx: TenantTransaction,
+  agentId: string,
+  node: NodeRow,
+  choice: { readonly [key in keyof ContentChoice]?: ContentChoice[key] | undefined },
+): Promise<VersionRow | undefined> {
+  const { version, at } = choice
+  if (at !== undefined) return findVersionOfNode(tx, agentId, node.nodeId, { at: new Date(at) })
+  if (typeof version === 'number') return findVersionOfNode(tx, agentId, node.nodeId, { number: version })
+  const id = version ?? node.headVersion
+  if (id === null) return undefined
+  const [row] = await findVersions(tx, agentId, [id])
+  // A version of another file is not this file's, though it may exist.
+  return row !== undefined && (row.nodeId === node.nodeId || id === node.headVersion) ? row : undefined
+}
+
+async function standingOrDeleted(
+  tools: FilesTools,
+  caller: Caller,
+  agent: AgentRow,
+  path: string,
+): Promise<NodeRow> {
+  const resolved = await resolvePath(tools, caller, agent, path)
+  const parent = resolved.found.at(-1)
+  const name = resolved.names.at(-1)
+  if (resolved.node !== undefined || resolved.found.length !== resolved.names.length) return requireFile(resolved)
+  const deleted =
+    parent === undefined || name === undefined
+      ? undefined
+      : await tools.database.withTenant(caller.principal.scope, (tx) =>
+          findDeletedNode(tx, agent.agentId, parent.nodeId, name),
+        )
+  return deleted ?? requireFile(resolved)
+}
