@@ -66,7 +66,7 @@ export class Mounted {
 
   /** Runs a shell command with the mount as `$M`, from outside of it. */
   sh(script: string, prefix: string[] = []): Promise<CommandResult> {
-    const [program, ...args] = [...prefix, 'bash', '-c', script]
+    const [program, ...args] = [...prefix, 'bash', '--norc', '-c', script]
     return run(program, args, { M: this.dir })
   }
 
