@@ -100,6 +100,9 @@ needs_runtime() {
 check_fuse() {
   if [ "$(uname -s)" != Linux ]; then
     note 'mounting needs Linux; every other command works here'
+  elif ! has_library; then
+    note "mounting needs a library that this service has not for $(node -p process.arch): its operator adds it with" \
+      '"npm run package -- --platform". Every other command works without.'
   elif [ ! -e /dev/fuse ]; then
     note 'mounting needs /dev/fuse, which is missing here: run "modprobe fuse" as root; a container needs' \
       '"--device /dev/fuse --cap-add SYS_ADMIN". Every other command works without.'
@@ -109,6 +112,12 @@ check_fuse() {
   elif ! has_fusermount; then
     note "mounting needs fusermount3, which is missing here: $(fuse_remedy). Every other command works without."
   fi
+}
+
+has_library() {
+  node -e '
+    import(require("url").pathToFileURL(process.argv[1])).catch(() => process.exit(1))
+  ' "$root/current/node_modules/koffi/index.js" 2>/dev/null
 }
 
 # CAP_SYS_ADMIN is bit 21: the lowest but one of the sixth hexadecimal digit from the right.

@@ -1,5 +1,6 @@
 import type { Engine } from '@agentfs/engine'
 import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
 import type { SignupPolicy } from './accounts/signup-gate.js'
 import type { TokenKeySet } from './auth/token-keys.js'
 import type { AnnouncementBus } from './feed/announcement-bus.js'
@@ -25,6 +26,8 @@ export interface ApiOptions {
   readonly trustProxy?: boolean | string
   /** Where `/metrics` listens; null for nowhere. */
   readonly metrics?: { readonly host: string; readonly port: number } | null
+  /** What others in this process measure, shown on the same page. */
+  readonly moreMetrics?: readonly Registry[]
   /** The directory that holds agentfs-client.tgz. */
   readonly downloads?: { readonly directory: string } | null
   /** The directory of the built dashboard. */

@@ -65,6 +65,8 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   return new RunningApi(options, app, metrics, hub, gateway)
 }
 
+const CLOSE_MS_MAX = 8_000
+
 class RunningApi implements Api {
   #url = ''
   readonly #metricsServer: MetricsServer
@@ -76,7 +78,7 @@ class RunningApi implements Api {
     private readonly hub: FeedHub,
     private readonly gateway: FeedGateway,
   ) {
-    this.#metricsServer = new MetricsServer(metrics.registry)
+    this.#metricsServer = new MetricsServer([metrics.registry, ...(options.moreMetrics ?? [])])
   }
 
   get url(): string {
@@ -96,7 +98,11 @@ class RunningApi implements Api {
   async close(): Promise<void> {
     this.hub.close()
     this.gateway.close()
+    // Requests under way may finish, within limits: containers give ten seconds.
+    const server: Server = this.app.getHttpServer()
+    const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS_MAX)
     await this.app.close()
+    clearTimeout(cut)
     await this.#metricsServer.close()
   }
 }

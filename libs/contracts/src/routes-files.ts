@@ -24,6 +24,7 @@ import {
 
 const READ_HEADERS = {
   Range: 'One range of bytes, as in RFC 9110; several are answered with the whole file.',
+  'If-Range': 'A version id in double quotes; the range counts only while it is the one asked for.',
   'If-None-Match': 'A version id in double quotes; 304 where it is still the one asked for.',
 } as const
 const READ_ANSWERS = {

@@ -34,15 +34,16 @@ export class AccountsService {
   /** Makes a tenant, where sign-up is open to this caller. */
   async signup(request: FastifyRequest, { invite, ...body }: SignupBody): Promise<SignupAnswer> {
     this.#limiter.take('password', request.ip)
-    await this.#gate.admit(invite)
-    return await this.#accounts.signup(originOf(request), body)
+    return await this.#gate.admit(invite, () => this.#accounts.signup(originOf(request), body))
   }
 
   /** Signs a person in and hands the browser a session. */
   async login(request: FastifyRequest, reply: FastifyReply, body: LoginRequest): Promise<LoginAnswer> {
-    // By address and by account: neither one guesser nor many may try passwords at speed.
+    // Neither one guesser nor many may try passwords at speed.
+    const account = body.email.toLowerCase()
     this.#limiter.take('password', request.ip)
-    this.#limiter.take('password', `account/${body.email.toLowerCase()}`)
+    this.#limiter.take('guess', `${request.ip}/${account}`)
+    this.#limiter.take('account', account)
     const { answer, session } = await this.#accounts.login(originOf(request), body)
     reply.header('set-cookie', sessionCookie(session, request.protocol === 'https'))
     return answer

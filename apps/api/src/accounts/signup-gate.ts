@@ -11,33 +11,43 @@ export type SignupPolicy =
   | { readonly kind: 'closed' }
   | { readonly kind: 'first'; readonly hasTenants: () => Promise<boolean> }
 
-/** Decides whether a sign-up may go on. */
+/** Lets sign-ups through, or not. */
 export class SignupGate {
   readonly #policy: SignupPolicy
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(policy: SignupPolicy) {
     this.#policy = policy
   }
 
-  /** Refuses with `forbidden`, and says what would help. */
-  async admit(invite: string | undefined): Promise<void> {
+  /** Does the sign-up where the policy admits it; else refuses with `forbidden`, and says what would help. */
+  async admit<T>(invite: string | undefined, signup: () => Promise<T>): Promise<T> {
     const policy = this.#policy
     switch (policy.kind) {
       case 'open':
-        return
+        return await signup()
       case 'invite':
-        if (invite !== undefined && policy.codes.some((code) => sameText(code, invite))) return
+        if (invite !== undefined && policy.codes.some((code) => sameText(code, invite))) return await signup()
         throw refused('sign-up needs an invitation: send its code as `invite`')
       case 'closed':
         throw refused(
           'sign-up is closed here; ask the operator, who opens it with AGENTFS_SIGNUP=open or invite',
         )
       case 'first':
-        if (!(await policy.hasTenants())) return
-        throw refused(
-          'this service has its tenant; the operator opens sign-up with AGENTFS_SIGNUP=open or invite',
-        )
+        return await this.#oneByOne(async () => {
+          if (!(await policy.hasTenants())) return await signup()
+          throw refused(
+            'this service has its tenant; the operator opens sign-up with AGENTFS_SIGNUP=open or invite',
+          )
+        })
     }
+  }
+
+  /** Two that come at once must not both be the first. */
+  async #oneByOne<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(work, work)
+    this.#last = mine.catch(() => undefined)
+    return await mine
   }
 }
 

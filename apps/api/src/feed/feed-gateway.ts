@@ -99,6 +99,14 @@ export class FeedGateway {
 
   #wire(webSocket: WebSocket, feed: FeedConnection): void {
     const remove = this.#parts.hub.add(feed)
+    const openedAtMs = performance.now()
+    const { caller } = feed.credential
+    const facts = {
+      requestId: caller.requestId,
+      tenant: feed.address.tenantId,
+      actor: caller.principal.actor.id,
+    }
+    this.#parts.log.info(facts, 'feed opened')
     let alive = true
     // A peer that vanished without a word is noticed by its silence.
     const pings = setInterval(() => {
@@ -113,7 +121,8 @@ export class FeedGateway {
       else webSocket.close(CLOSE_CODES.malformed, 'frames are binary MessagePack')
     })
     webSocket.on('error', () => webSocket.terminate())
-    webSocket.once('close', () => {
+    webSocket.once('close', (code: number) => {
+      this.#parts.log.info({ ...facts, code, ms: Math.round(performance.now() - openedAtMs) }, 'feed closed')
       clearInterval(pings)
       remove()
     })

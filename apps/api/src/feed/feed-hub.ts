@@ -11,7 +11,7 @@ export interface FeedPace {
 }
 
 /** A heartbeat a second [SY-3]; a revocation is seen within one [ACL-3]. */
-export const FEED_PACE: FeedPace = { heartbeatMs: 1_000, credentialMs: 300 }
+export const FEED_PACE: FeedPace = { heartbeatMs: 1_000, credentialMs: 150 }
 
 /** All feeds of this process: wakes them, beats for them with one query, and ends those whose credential is gone. */
 export class FeedHub {

@@ -20,8 +20,9 @@ export const CLOSE_CODES = {
 export class FeedSocket {
   readonly #socket: WebSocket
   readonly #onSent: (type: string) => void
-  /** When the oldest frame that is still being written was begun; null when none is. */
-  #writingSinceMs: number | null = null
+  #writing = 0
+  /** When the kernel last took a frame, or writing began. */
+  #progressAtMs = 0
 
   constructor(socket: WebSocket, onSent: (type: string) => void) {
     this.#socket = socket
@@ -36,9 +37,10 @@ export class FeedSocket {
   /** Sends one frame; rejects when the connection is gone before it was written. */
   async send(frame: FeedFrame): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#writingSinceMs ??= performance.now()
+    if (this.#writing++ === 0) this.#progressAtMs = performance.now()
     this.#socket.send(encodeWire('msgpack', frame), { binary: true }, (error) => {
-      if (this.#socket.bufferedAmount === 0) this.#writingSinceMs = null
+      this.#writing--
+      this.#progressAtMs = performance.now()
       if (error) reject(error)
       else resolve()
     })
@@ -48,11 +50,8 @@ export class FeedSocket {
 
   /** True where the client takes frames too slowly to be of use. */
   get stalled(): boolean {
-    const since = this.#writingSinceMs
-    return (
-      this.#socket.bufferedAmount > BUFFERED_BYTES_MAX ||
-      (since !== null && performance.now() - since > STALL_MS_MAX)
-    )
+    const stuck = this.#writing > 0 && performance.now() - this.#progressAtMs > STALL_MS_MAX
+    return stuck || this.#socket.bufferedAmount > BUFFERED_BYTES_MAX
   }
 
   /** Says goodbye; a client that does not answer it is cut off. */

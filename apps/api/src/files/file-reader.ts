@@ -26,13 +26,16 @@ export class FileReader {
     const { agent, ref } = target
     const choice = chosen(target.query)
     const known = request.headers['if-none-match']
-    if (request.method === 'HEAD' || known !== undefined) {
+    const ifRange = request.headers['if-range']
+    let range = parseRange(request.headers.range)
+    if (request.method === 'HEAD' || known !== undefined || ifRange !== undefined) {
       const head = await this.#files.read(caller, agent, ref, { ...choice, metadataOnly: true })
       describe(reply, head)
       if (hasVersion(known, head.version)) return void reply.status(304).send()
+      // A part of another version than the caller has would fit to nothing.
+      if (ifRange !== undefined && ifRange !== `"${head.version}"`) range = null
       if (request.method === 'HEAD') return void reply.header('content-length', String(head.size)).send()
     }
-    const range = parseRange(request.headers.range)
     const opened = await this.#files.read(caller, agent, ref, range === null ? choice : { ...choice, range })
     describe(reply, opened)
     if (range !== null && !this.#partial(reply, opened, request.id)) return

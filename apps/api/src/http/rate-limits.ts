@@ -11,6 +11,10 @@ export interface RateLimits {
   readonly refusedCredential: RateLimit
   /** Sign-ups and sign-ins of one address: each costs a password hash. */
   readonly password: RateLimit
+  /** Sign-ins of one address to one account. */
+  readonly guess: RateLimit
+  /** Sign-ins to one account from anywhere; wide, so that a stranger's guessing hardly keeps its owner out. */
+  readonly account: RateLimit
 }
 
 /** Generous for work, strict for guessing. */
@@ -18,7 +22,9 @@ export const RATE_LIMITS: RateLimits = {
   credential: { burst: 20_000, perSecond: 5_000 },
   address: { burst: 600, perSecond: 60 },
   refusedCredential: { burst: 60, perSecond: 1 },
-  password: { burst: 20, perSecond: 0.2 },
+  password: { burst: 100, perSecond: 1 },
+  guess: { burst: 10, perSecond: 0.1 },
+  account: { burst: 100, perSecond: 1 },
 }
 
 /** What is limited. */
@@ -34,6 +40,8 @@ export class RateLimiter {
       address: new TokenBuckets(limits.address),
       refusedCredential: new TokenBuckets(limits.refusedCredential),
       password: new TokenBuckets(limits.password),
+      guess: new TokenBuckets(limits.guess),
+      account: new TokenBuckets(limits.account),
     }
   }
 

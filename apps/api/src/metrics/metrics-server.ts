@@ -1,19 +1,20 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Registry } from 'prom-client'
+import { Registry } from 'prom-client'
 
 /** `/metrics` on a listener of its own, so that it is never in reach of those who reach the API. */
 export class MetricsServer {
   readonly #server: Server
 
-  constructor(registry: Registry) {
+  constructor(registries: readonly Registry[]) {
     this.#server = createServer((request, response) => {
       if (request.method !== 'GET' || request.url !== '/metrics') {
         response.writeHead(404).end()
         return
       }
-      registry.metrics().then(
-        (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
+      Promise.all(registries.map((registry) => registry.metrics())).then(
+        (texts) =>
+          response.writeHead(200, { 'content-type': Registry.PROMETHEUS_CONTENT_TYPE }).end(texts.join('\n')),
         () => response.writeHead(500).end(),
       )
     })
