@@ -1,1 +1,1 @@
-export {}
+export { type ServerConfig, readConfig } from './config.js'

@@ -2,6 +2,7 @@ export { createWorker, type Worker } from './create-worker.js'
 export { openPackHints, type PackHints } from './open-pack-hints.js'
 export {
   prepareQueueSchema,
+  probeQueue,
   QUEUE_ROLE,
   QUEUE_SCHEMA,
   type QueueConfig,

@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 /** What a worker counts; no label ever holds a tenant, a path or an id. */
 export class WorkerMetrics {
-  readonly registry: Registry
+  readonly registry = new Registry()
   readonly #jobs: Counter<'queue' | 'outcome'>
   readonly #jobSeconds: Histogram<'queue'>
   readonly #segments: Counter<'outcome'>
@@ -14,9 +14,8 @@ export class WorkerMetrics {
   readonly #lagSeconds: Gauge
   readonly #collected: Counter<'what'>
 
-  constructor(registry: Registry = new Registry()) {
-    const registers = [registry]
-    this.registry = registry
+  constructor() {
+    const registers = [this.registry]
     this.#jobs = new Counter({
       name: 'agentfs_worker_jobs_total',
       help: 'Jobs that ended, by queue and outcome.',

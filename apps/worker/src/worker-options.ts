@@ -1,6 +1,6 @@
 import type { Collector, EngineLog, Packer, Sweeper } from '@agentfs/engine'
-import type { Registry } from 'prom-client'
 import type { QueueConfig } from './queue/index.js'
+import type { WorkerMetrics } from './worker-metrics.js'
 
 /** What a worker is made of. */
 export interface WorkerOptions {
@@ -9,7 +9,7 @@ export interface WorkerOptions {
   readonly sweeper: Sweeper
   readonly collector: Collector
   readonly log: EngineLog
-  readonly registry?: Registry
+  readonly metrics?: WorkerMetrics
   /** Streams packed at once; 4 unless told. */
   readonly packConcurrency?: number
   /** How long a stream that no hint named may wait beyond its due; 5 s unless told. */

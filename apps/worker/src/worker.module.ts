@@ -14,7 +14,7 @@ export class WorkerModule {
       providers: [
         { provide: WORKER_OPTIONS, useValue: options },
         { provide: QUEUE_BACKEND, useFactory: () => openQueueBackend(options.queue) },
-        { provide: WorkerMetrics, useFactory: () => new WorkerMetrics(options.registry) },
+        { provide: WorkerMetrics, useFactory: () => options.metrics ?? new WorkerMetrics() },
         JobRunner,
       ],
     }

@@ -22,10 +22,10 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import postgres from 'postgres'
-import { Registry } from 'prom-client'
 import { createWorker, type Worker } from './create-worker.js'
 import { openPackHints, type PackHints } from './open-pack-hints.js'
 import { prepareQueueSchema, QUEUE_ROLE, type QueueConfig } from './queue/index.js'
+import { WorkerMetrics } from './worker-metrics.js'
 import type { WorkerOptions } from './worker-options.js'
 
 const passwords = { app: 'app-password-0123456789', heads: 'heads-password-0123456789' }
@@ -270,14 +270,14 @@ describe.each(['postgres', 'redis'] as const)('the worker, with its queue on %s'
   })
 
   it('[AUD-1] counts jobs, PUTs and bytes without naming anybody', async () => {
-    const registry = new Registry()
-    await start({ registry })
+    const metrics = new WorkerMetrics()
+    await start({ metrics })
     const seq = await commitAndFlush()
     hints.hint(scope, scope.tenantId)
     await expectStored(seq)
     const text = await waitFor(
       async () => {
-        const now = await registry.metrics()
+        const now = await metrics.registry.metrics()
         return /agentfs_packer_puts_total 2/.test(now) && now
       },
       { deadlineMs: DEADLINE_MS, what: 'the PUTs to be counted' },

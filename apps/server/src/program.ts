@@ -1,0 +1,33 @@
+import { Command, Option } from 'commander'
+import { doctor } from './commands/doctor.js'
+import { migrateCommand } from './commands/migrate.js'
+import { start } from './commands/start.js'
+import { SERVICE_ROLES, type ServiceRole } from './service/roles.js'
+
+/** The command line of `agentfs-server`; each command gives its exit code to `exit`. */
+export function createProgram(exit: (code: number) => void): Command {
+  const say = (line: string): void => void process.stdout.write(`${line}\n`)
+  const program = new Command('agentfs-server')
+    .description('the agentfs service: memory for AI agents')
+    .showHelpAfterError()
+  program
+    .command('start')
+    .description('run the service until Ctrl-C; alone it brings its own Postgres, job queue and object store')
+    .addOption(
+      new Option('--role <role>', 'which half to run in this process').choices(SERVICE_ROLES).default('all'),
+    )
+    .option('--json-log', 'print JSON lines only')
+    .action(async (options: { role: ServiceRole; jsonLog?: boolean }) =>
+      exit(await start({ role: options.role, jsonLog: options.jsonLog ?? false })),
+    )
+  program
+    .command('migrate')
+    .description('bring the database schema up to date')
+    .action(async () => exit(await migrateCommand(say)))
+  program
+    .command('doctor')
+    .description('check everything the service needs, and say what to do about what is wrong')
+    .option('--json', 'print one JSON object')
+    .action(async (options: { json?: boolean }) => exit(await doctor(say, options.json ?? false)))
+  return program
+}

@@ -1,0 +1,140 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { createApi, InProcessBus, MetricsServer, RedisBus } from '@agentfs/api'
+import { Collector, createEngine, type EngineLog, Packer, Sweeper } from '@agentfs/engine'
+import { createWorker, openPackHints, type QueueConfig, WorkerMetrics } from '@agentfs/worker'
+import type { Logger } from 'pino'
+import type { ServerConfig } from '../config.js'
+import type { Home } from '../home.js'
+import { OperatorError } from '../operator-error.js'
+import { openServiceSecrets } from '../secrets/service-secrets.js'
+import { metricsAddress } from './metrics-address.js'
+import { openDatabase } from './open-database.js'
+import { openStorage, sharedResources } from './open-storage.js'
+import type { ServiceRole } from './roles.js'
+import type { Shutdown } from './shutdown.js'
+import { signupPolicy } from './signup-policy.js'
+
+/** What a service is started with. */
+export interface ServiceOptions {
+  readonly config: ServerConfig
+  readonly home: Home
+  readonly role: ServiceRole
+  readonly log: Logger
+  readonly shutdown: Shutdown
+  readonly progress: (message: string) => void
+  readonly signal: AbortSignal
+  /** A part died that the service cannot go on without. */
+  readonly onFailure: (error: Error) => void
+}
+
+/** A started service. */
+export interface StartedService {
+  /** Where the API is reached; null in a worker. */
+  readonly url: string | null
+}
+
+/** Starts everything in order, each part noted for the shutdown before the next is begun. */
+export async function startService(options: ServiceOptions): Promise<StartedService> {
+  const { config, home, role, log, shutdown, progress, signal } = options
+  const { database, queueUrl } = await openDatabase(options)
+  signal.throwIfAborted()
+  const sweeper = new Sweeper({ database })
+  const hasTenants = async (): Promise<boolean> => {
+    for await (const _scope of sweeper.tenantsAcrossTenants()) return true
+    return false
+  }
+  const secrets = await openServiceSecrets(home, config.kms, await hasTenants())
+  const objectStore = await openStorage(config.objectStore, secrets, log, shutdown)
+  const resources = sharedResources(objectStore, secrets.kms)
+  const queue: QueueConfig =
+    config.redisUrl === undefined
+      ? { kind: 'postgres', url: queueUrl }
+      : { kind: 'redis', url: config.redisUrl }
+  const engineLog = asEngineLog(log)
+  const workerMetrics = new WorkerMetrics()
+  const metrics = await metricsAddress(config, log)
+  signal.throwIfAborted()
+
+  if (role !== 'api') {
+    progress('starting the worker')
+    const worker = createWorker({
+      queue,
+      packer: new Packer({ database, resources }),
+      sweeper,
+      collector: new Collector({ database, resources }),
+      log: engineLog,
+      metrics: workerMetrics,
+    })
+    shutdown.add('worker', () => worker.stop())
+    await worker.start()
+  }
+  if (role === 'worker') {
+    if (metrics !== null) {
+      const server = new MetricsServer([workerMetrics.registry])
+      shutdown.add('metrics', () => server.close())
+      await server.listen(metrics.host, metrics.port)
+    }
+    return { url: null }
+  }
+
+  progress('starting the API')
+  const bus = config.redisUrl === undefined ? new InProcessBus() : new RedisBus(config.redisUrl, log)
+  shutdown.add('announcements', () => bus.close())
+  const packHint = openPackHints(queue, engineLog)
+  shutdown.add('hints', () => packHint.close())
+  const engine = createEngine({
+    database,
+    resources,
+    pepper: secrets.pepper,
+    announcer: bus,
+    packHint,
+    log: engineLog,
+  })
+  shutdown.add('engine', () => engine.close())
+  const api = await createApi({
+    engine,
+    bus,
+    tokenKeys: secrets.tokenKeys,
+    log,
+    host: config.host,
+    port: config.port,
+    signup: signupPolicy(config, hasTenants),
+    publicUrl: config.publicUrl ?? null,
+    tls: config.tls === undefined ? null : await readTls(config.tls),
+    trustProxy: config.trustProxy,
+    metrics,
+    moreMetrics: [workerMetrics.registry],
+    downloads: { directory: fromCheckout('dist-downloads') },
+    dashboard: { directory: fromCheckout('apps/dashboard/dist') },
+  })
+  shutdown.add('API', () => api.close())
+  signal.throwIfAborted()
+  const { url } = await api.listen()
+  return { url }
+}
+
+async function readTls(files: { cert: string; key: string }): Promise<{ cert: string; key: string }> {
+  const [cert, key] = await Promise.all([readPem(files.cert), readPem(files.key)])
+  return { cert, key }
+}
+
+async function readPem(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new OperatorError(`cannot read ${path}`, {
+      remedy: 'AGENTFS_TLS_CERT and AGENTFS_TLS_KEY name PEM files that the service may read.',
+      cause,
+    })
+  })
+}
+
+function asEngineLog(log: Logger): EngineLog {
+  return {
+    warn: (message, facts) => log.warn(facts ?? {}, message),
+    error: (message, facts) => log.error(facts ?? {}, message),
+  }
+}
+
+function fromCheckout(path: string): string {
+  return fileURLToPath(new URL(`../../../../${path}`, import.meta.url))
+}
