@@ -8,8 +8,8 @@ const LICENCE = /^(?:licen[cs]e|notice|copying)(?:[.-].*)?$/i
 
 /** The files of a placed package: [{source, path, mode}], `path` in the archive. */
 export function listFiles({ source, manifest, path }) {
-  // A package from a registry lies in node_modules, our own where it is written.
-  const isOurs = !source.split(sep).includes('node_modules')
+  // Ours are private; a registry has no such package.
+  const isOurs = manifest.private === true
   const names = isOurs ? listOurs(source, manifest) : listBelow(source).filter(isWanted)
   const programs = Object.values(manifest.bin ?? {}).map((name) => join(name))
   return names.sort().map((name) => ({

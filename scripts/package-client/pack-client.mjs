@@ -11,10 +11,10 @@ const FILE = 'agentfs-client.tgz'
 /**
  * Packs the built client with what it needs to run, as a tree of packages like npm's: worker threads and native
  * libraries are found where they are looked for in the checkout too. Gives its entry of the catalogue; the one before
- * where nothing changed.
+ * where nothing changed. `more` holds packages for other platforms.
  */
-export function packClient({ source, licence, folder, before }) {
-  const packages = placePackages(source)
+export function packClient({ source, more, licence, folder, before }) {
+  const packages = placePackages(source, more)
   const files = [{ source: licence, path: 'LICENSE', mode: 0o644 }, ...packages.flatMap(listFiles)]
   const madeFrom = stamp(files)
   if (before?.madeFrom === madeFrom && existsSync(join(folder, FILE))) return before

@@ -1,31 +1,20 @@
 import { createHash } from 'node:crypto'
-import {
-  createReadStream,
-  createWriteStream,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-} from 'node:fs'
+import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 
 /**
- * Compresses the pinned Node for machines whose own is too old for the client; it takes some seconds, once for each
- * version. `source` is the folder of the package `node`. Gives its entry of the catalogue.
+ * Compresses a Node for machines whose own is too old for the client; it takes some seconds, once for each version.
+ * Gives its entry of the catalogue.
  */
-export async function packNode({ source, folder, before, say }) {
-  const program = join(source, 'bin', 'node')
-  const { version } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'))
-  const platform = `${process.platform}-${process.arch}`
+export async function packNode({ platform, version, program, folder, before, say }) {
   const file = `node-${platform}.gz`
   const { size, mtimeMs } = statSync(program)
   const madeFrom = [version, size, mtimeMs].join(' ')
   if (before?.madeFrom === madeFrom && existsSync(join(folder, file))) return before
-  say(`packing Node ${version} for machines with an older one (once)`)
+  say(`packing Node ${version} for ${platform} machines with an older one (once)`)
   mkdirSync(folder, { recursive: true })
   const fresh = join(folder, `.${file}.${process.pid}`)
   const hash = createHash('sha256')

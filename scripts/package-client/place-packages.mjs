@@ -5,15 +5,15 @@ import { dirname, join } from 'node:path'
  * The package in `source` with everything it needs to run, as [{source, manifest, path}]: `path` is where each comes to
  * lie, so that Node finds the same version that it finds here. A name's first version goes to the top, where all see it;
  * another version of the name goes into the package that asks for it. Development and peer dependencies stay out, and
- * optional ones that are not installed, which are those for other platforms.
+ * optional ones that are neither installed nor in the folder `more`, which are those for other platforms.
  */
-export function placePackages(source) {
+export function placePackages(source, more) {
   const root = { source: realpathSync(source), manifest: readManifest(source), path: '' }
   const placed = new Map([[root.path, root]])
   for (const dependent of placed.values()) {
     const { dependencies = {}, optionalDependencies = {} } = dependent.manifest
-    for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
-      const found = findPackage(name, dependent.source)
+    for (const [name, version] of Object.entries({ ...dependencies, ...optionalDependencies })) {
+      const found = findPackage(name, dependent.source) ?? findExactly(name, version, more)
       if (found !== undefined) place(placed, { name, found, dependent })
       else if (!(name in optionalDependencies)) {
         throw new Error(`${dependent.manifest.name} needs ${name}, which is not installed: run "npm ci"`)
@@ -48,6 +48,12 @@ function findPackage(name, from) {
     if (existsSync(join(candidate, 'package.json'))) return realpathSync(candidate)
     if (folder === dirname(folder)) return undefined
   }
+}
+
+function findExactly(name, version, folder) {
+  const candidate = join(folder, name)
+  const isThere = existsSync(join(candidate, 'package.json')) && readManifest(candidate).version === version
+  return isThere ? candidate : undefined
 }
 
 function readManifest(folder) {

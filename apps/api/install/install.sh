@@ -101,8 +101,8 @@ check_fuse() {
   if [ "$(uname -s)" != Linux ]; then
     note 'mounting needs Linux; every other command works here'
   elif ! has_library; then
-    note "mounting needs a library that this service has not for $(node -p process.arch): its operator adds it with" \
-      '"npm run package -- --platform". Every other command works without.'
+    note "mounting needs a library that this service has not for this platform: its operator adds it with" \
+      "\"npm run package -- --platform linux-$(node -p process.arch)\". Every other command works without."
   elif [ ! -e /dev/fuse ]; then
     note 'mounting needs /dev/fuse, which is missing here: run "modprobe fuse" as root; a container needs' \
       '"--device /dev/fuse --cap-add SYS_ADMIN". Every other command works without.'
