@@ -42,39 +42,62 @@ type Step =
     }
   | { readonly kind: 'freeze' | 'push' | 'follow' | 'reopen' | 'snapshot' }
 
-const name = fc.constantFrom('a', 'b', 'c')
-const at = fc.nat(3)
-const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('create', 'unlink'), at, name }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('mkdir', 'rmdir', 'fsync'), at, name }) },
+const someName = fc.constantFrom('a', 'b', 'c')
+const somewhere = fc.nat(3)
+const someStep: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constantFrom('create', 'unlink'), at: somewhere, name: someName }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom('mkdir', 'rmdir', 'fsync'), at: somewhere, name: someName }),
+  },
   {
     weight: 5,
     arbitrary: fc.record({
       kind: fc.constant('write'),
-      at,
-      name,
+      at: somewhere,
+      name: someName,
       offset: fc.nat(12),
       text: fc.string({ minLength: 1, maxLength: 6 }),
       append: fc.boolean(),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('truncate'), at, name, size: fc.nat(12) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('truncate'), at: somewhere, name: someName, size: fc.nat(12) }),
+  },
   {
     weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('chmod'), at, name, mode: fc.constantFrom(0o600, 0o644) }),
+    arbitrary: fc.record({
+      kind: fc.constant('chmod'),
+      at: somewhere,
+      name: someName,
+      mode: fc.constantFrom(0o600, 0o644),
+    }),
   },
   {
     weight: 4,
     arbitrary: fc.record({
       kind: fc.constant('rename'),
-      at,
-      name,
-      to: at,
-      newName: name,
+      at: somewhere,
+      name: someName,
+      to: somewhere,
+      newName: someName,
       exchange: fc.boolean(),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('link'), at, name, to: at, newName: name }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('link'),
+      at: somewhere,
+      name: someName,
+      to: somewhere,
+      newName: someName,
+    }),
+  },
   {
     weight: 5,
     arbitrary: fc.record({
@@ -123,8 +146,12 @@ function run(fixture: StoreFixture, service: ReferenceService, step: Step): void
       step.newName,
       step.exchange ? 'exchange' : 'none',
     )
-  } else if (child === undefined) return
-  else if (step.kind === 'fsync') store.fsync(child)
+  } else if (child !== undefined) runOnFile(fixture, child, step)
+}
+
+function runOnFile(fixture: StoreFixture, child: number, step: Step): void {
+  const { store } = fixture
+  if (step.kind === 'fsync') store.fsync(child)
   else if (step.kind === 'write')
     store.write(child, step.offset, Buffer.from(step.text), { append: step.append })
   else if (step.kind === 'truncate') store.truncate(child, step.size)
@@ -148,7 +175,7 @@ function picture(fixture: StoreFixture, service: ReferenceService, ino = 1, path
 describe('convergence', () => {
   it('[SY-19] whatever two clients do, once all are idle the trees, the contents and the service are equal', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.boolean(), step), { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(fc.tuple(fc.boolean(), someStep), { maxLength: 60 }), (steps) => {
         const service = new ReferenceService()
         const sides = [new StoreFixture(), new StoreFixture()] as const
         const fresh = new StoreFixture()
@@ -181,7 +208,7 @@ describe('convergence', () => {
 
   it('[SY-14] a client alone: what it shows is what the service has, whenever it pushes', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(someStep, { maxLength: 60 }), (steps) => {
         const service = new ReferenceService()
         const side = new StoreFixture()
         const fresh = new StoreFixture()

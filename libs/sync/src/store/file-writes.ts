@@ -109,7 +109,7 @@ function openEntry(
   node: NodeImage,
 ): (JournalEntry & { operation: LocalContent }) | undefined {
   const entry = node.version === null ? undefined : state.journal.byVersion(node.version)
-  if (entry === undefined || entry.push !== 0 || !isLocalContent(entry.operation)) return undefined
+  if (entry?.push !== 0 || !isLocalContent(entry.operation)) return undefined
   // An fsync since then is a barrier: what it made durable is not to be reordered past.
   if (entry.generation !== (state.generations.get(entry.group) ?? 0)) return undefined
   return { ...entry, operation: entry.operation }
@@ -162,21 +162,25 @@ function extendEntry(
   const end = offset + bytes.length
   const covered =
     offset < node.size ? entry.pieces.filter((it) => it.start >= offset && it.start + it.length <= end) : []
-  const { changed, piece } = state.transact(() => {
+  const changed = state.transact(() => {
     const blob = state.blobs.add(bytes, { entry: entry.seq, start: offset })
-    const piece: Piece = { blob, start: offset, length: bytes.length }
     for (const gone of covered) {
       state.journal.storePieceGone(gone)
       state.blobs.remove(gone.blob)
     }
     const kept = covered.length === 0 ? entry.pieces : entry.pieces.filter((it) => !covered.includes(it))
-    const changed: JournalEntry = { ...entry, operation, pieces: [...kept, piece] }
-    state.journal.storeEntry(changed)
-    return { changed, piece }
+    const extended: JournalEntry = {
+      ...entry,
+      operation,
+      pieces: [...kept, { blob, start: offset, length: bytes.length }],
+    }
+    state.journal.storeEntry(extended)
+    return extended
   })
   state.journal.put(changed)
   showContent(state, node, size, time)
-  laySegment(content.segments, segmentOf(piece))
+  const piece = changed.pieces.at(-1)
+  if (piece !== undefined) laySegment(content.segments, segmentOf(piece))
   content.size = size
   if (changed.pieces.length % CONSOLIDATE_PIECES === 0) consolidatePieces(state, changed)
   announce(state)

@@ -109,7 +109,8 @@ export class LayeredTree implements ListingReader {
     }
     for (const { parent, name, node } of delta.entries) {
       let entries = this.#confirmedEntries.get(parent)
-      if (entries === undefined) this.#confirmedEntries.set(parent, (entries = new Map()))
+      if (entries === undefined)
+        this.#confirmedEntries.set(parent, (entries = new Map<Name, string | undefined>()))
       if (!entries.has(name)) entries.set(name, this.entry(parent, name))
       this.#setEntry(parent, name, node ?? undefined)
     }
@@ -190,7 +191,7 @@ export class LayeredTree implements ListingReader {
       if (children?.size === 0 && node === undefined) this.#children.delete(parent)
     }
     if (node === undefined) return
-    if (children === undefined) this.#children.set(parent, (children = new Map()))
+    if (children === undefined) this.#children.set(parent, (children = new Map<Name, string>()))
     children.set(name, node)
     this.#addName(node, { parent, name })
     this.#countDirectory(parent, node, 1)

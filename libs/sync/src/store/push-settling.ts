@@ -111,7 +111,7 @@ function settle(
   const { facts } = state
   const isNews = commit !== null && commit.epoch === facts.epoch && commit.seq === facts.seq + 1
   const delta = isNews ? ownTimes(state, withAliases(commit.delta, verdict)) : NO_CHANGE
-  const { invalidations, rejected } = state.transactReloading(() => {
+  const outcome = state.transactReloading(() => {
     const changed = answer === null ? new Set<string>() : keepContents(state, verdict.done, answer)
     for (const { entry } of verdict.done) {
       state.journal.storeEntryGone(entry.seq)
@@ -137,10 +137,10 @@ function settle(
       ...(answer === null ? {} : { pushNumber: flight.number, pushDigest: flight.digest }),
       ...(isNews ? { seq: commit.seq } : {}),
     })
-    return { invalidations, rejected }
+    return { kind: 'settled', invalidations, rejected } as const
   })
-  announceSettled(state, rejected)
-  return { kind: 'settled', invalidations, rejected }
+  announceSettled(state, outcome.rejected)
+  return outcome
 }
 
 /** Writes new aliases' rows. */
@@ -197,7 +197,7 @@ function redirectCopies(state: StoreState, verdict: Verdict): void {
     }
   }
   if (copies.size === 0) return
-  for (const entry of [...state.journal.entries()]) {
+  for (const entry of state.journal.entries()) {
     const { operation } = entry
     if (entry.push !== 0 || (operation.op !== 'write' && operation.op !== 'append')) continue
     const copy = copies.get((operation.op === 'write' ? operation.base : operation.assumed) ?? '')

@@ -1,4 +1,4 @@
-import type { Operation, TreeDelta } from '@agentfs/contracts'
+import type { Operation, TimeSpec, TreeDelta } from '@agentfs/contracts'
 import {
   applyContent,
   applyStructure,
@@ -9,13 +9,21 @@ import {
   type TreeReader,
 } from '@agentfs/tree'
 import { isLocalContent, type JournalEntry, type LocalContent, type LocalOperation } from './journal-entry.js'
-import type { StoreState } from './store-state.js'
+import type { InodeTable } from './inode-table.js'
+import type { LayeredTree } from './layered-tree.js'
+
+/** What entries are laid over. */
+export interface ReplayTarget {
+  readonly tree: LayeredTree
+  readonly inodes: InodeTable
+  context(time: TimeSpec): ApplyContext
+}
 
 /**
  * Lays an entry over the tree, as its mutation did when the tree was another. What the tree does not admit any more
  * stays in the journal and is not shown: the service decides about it at the push.
  */
-export function replayEntry(state: StoreState, entry: JournalEntry): void {
+export function replayEntry(state: ReplayTarget, entry: JournalEntry): void {
   let delta: TreeDelta
   try {
     delta = localDelta(state.tree, entry.operation, state.context(entry.time))
@@ -42,7 +50,7 @@ export function localDelta(tree: TreeReader, operation: LocalOperation, context:
 }
 
 /** Has the node of a create, or the target of a replace, show the entry's inode number. */
-export function showInode(state: StoreState, operation: LocalOperation, ino: number): void {
+export function showInode(state: ReplayTarget, operation: LocalOperation, ino: number): void {
   const { inodes, tree } = state
   if (operation.op === 'replace') {
     const before = inodes.of(operation.target)

@@ -62,8 +62,8 @@ describe('what is persisted [ENC-1]', () => {
     fixture.put('another-name', 'more-secrets')
     fixture.sync(service)
     fixture.store.syncToDisk()
-    const files = readdirSync(fixture.folder, { recursive: true, withFileTypes: true }).filter((it) =>
-      it.isFile(),
+    const files = readdirSync(fixture.folder, { recursive: true, withFileTypes: true }).filter((file) =>
+      file.isFile(),
     )
     expect(files.length).toBeGreaterThan(3)
     for (const file of files) {
