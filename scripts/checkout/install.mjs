@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from './failure.mjs'
 import { PINNED_NODE, ROOT, pathWithoutPrograms } from './paths.mjs'
-import { capture, run } from './run.mjs'
+import { TO_STDERR, capture, run } from './run.mjs'
 
 /**
  * Installs what package-lock.json names, unless it is there already. npm's own record of what it installed is
@@ -63,5 +63,5 @@ async function answers() {
 /** Runs npm on a Node outside of node_modules, which `npm ci` deletes first. */
 function npm(args) {
   const env = { ...process.env, PATH: pathWithoutPrograms() }
-  return run('npm', args, { env })
+  return run('npm', args, { env, stdio: TO_STDERR })
 }

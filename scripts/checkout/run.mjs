@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process'
 import { ROOT } from './paths.mjs'
 
+/** Stdout belongs to results: the service's lines, the counts of a test run. */
+export const TO_STDERR = ['ignore', 2, 2]
+
 const running = new Set()
 
 /**

@@ -9,7 +9,7 @@ export class Tally {
     const result = await run().catch((error) => ({
       passed: 0,
       failed: 1,
-      notes: [`could not run: ${error.message}`],
+      notes: [error.message],
     }))
     this.#rows.push({ name, seconds: (performance.now() - startedAt) / 1000, ...result })
     return result.failed === 0

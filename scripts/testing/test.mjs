@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { ensureBuilt } from '../checkout/build.mjs'
 import { ensureInstalled } from '../checkout/install.mjs'
 import { PINNED_NODE, ROOT, environmentWithPrograms } from '../checkout/paths.mjs'
-import { capture, run, stopRunning } from '../checkout/run.mjs'
+import { TO_STDERR, capture, run, stopRunning } from '../checkout/run.mjs'
 import { runJest } from './jest.mjs'
 import { Tally } from './tally.mjs'
 
@@ -79,13 +79,13 @@ function part(name, check) {
 
 async function script(name) {
   const env = environmentWithPrograms()
-  const code = await run('npm', ['run', '--silent', name], { env, stdio: ['ignore', 2, 2] })
+  const code = await run('npm', ['run', '--silent', name], { env, stdio: TO_STDERR })
   if (code !== 0) throw new Error(`"npm run ${name}" ended with code ${code}`)
 }
 
 async function services(command) {
   const env = environmentWithPrograms()
-  const code = await run(PINNED_NODE, ['scripts/services.mjs', command], { env, stdio: ['ignore', 2, 2] })
+  const code = await run(PINNED_NODE, ['scripts/services.mjs', command], { env, stdio: TO_STDERR })
   if (code !== 0)
     throw new Error(`"npm run services -- ${command}" ended with code ${code}; it names what is missing`)
 }
