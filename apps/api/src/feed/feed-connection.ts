@@ -46,6 +46,11 @@ export class FeedConnection {
     this.#epoch = from.epoch
   }
 
+  /** Where it stands: what came up to here is delivered. */
+  get position(): { readonly since: number; readonly epoch: number } {
+    return { since: this.#cursor, epoch: this.#epoch }
+  }
+
   /** The credential it runs on now. */
   get credential(): FeedCredential {
     return this.#credential

@@ -8,10 +8,12 @@ import { type FeedConnection, isRefusal } from './feed-connection.js'
 export interface FeedPace {
   readonly heartbeatMs: number
   readonly credentialMs: number
+  /** How often it is asked whether the agent is still there for them. */
+  readonly agentMs: number
 }
 
 /** A heartbeat a second [SY-3]; a revocation is seen within one [ACL-3]. */
-export const FEED_PACE: FeedPace = { heartbeatMs: 1_000, credentialMs: 150 }
+export const FEED_PACE: FeedPace = { heartbeatMs: 1_000, credentialMs: 150, agentMs: 2_000 }
 
 /** All feeds of this process: wakes them, beats for them with one query, and ends those whose credential is gone. */
 export class FeedHub {
@@ -38,6 +40,7 @@ export class FeedHub {
       }),
       every(pace.heartbeatMs, () => this.#beat()),
       every(pace.credentialMs, () => this.#checkCredentials()),
+      every(pace.agentMs, () => this.#checkAgents()),
     )
   }
 
@@ -101,6 +104,18 @@ export class FeedHub {
       // Where it cannot be asked the feed goes on; the heartbeat, which asks too, tells that we are unwell.
       if (!isRefusal(error)) return
       for (const feed of feeds) feed.revoke(error.code)
+    }
+  }
+
+  /** A deleted agent's stream goes on being there, so the heartbeat does not tell. */
+  async #checkAgents(): Promise<void> {
+    for (const feed of this.#all()) {
+      const { caller } = feed.credential
+      try {
+        await this.#sync.openFeed(caller, feed.address.agentId, feed.position)
+      } catch (error) {
+        if (isRefusal(error)) feed.revoke(error.code)
+      }
     }
   }
 

@@ -34,7 +34,7 @@ export class FileReader {
       if (hasVersion(known, head.version)) return void reply.status(304).send()
       // A part of another version than the caller has would fit to nothing.
       if (ifRange !== undefined && ifRange !== `"${head.version}"`) range = null
-      if (request.method === 'HEAD') return void reply.header('content-length', String(head.size)).send()
+      if (request.method === 'HEAD') return void sendHead(reply, head.size)
     }
     const opened = await this.#files.read(caller, agent, ref, range === null ? choice : { ...choice, range })
     describe(reply, opened)
@@ -54,6 +54,11 @@ export class FileReader {
     reply.status(206).header('content-range', `bytes ${range.from}-${range.to - 1}/${size}`)
     return true
   }
+}
+
+/** A stream, though empty: of any other body Fastify takes the length, and says 0. */
+function sendHead(reply: FastifyReply, size: number): void {
+  void reply.header('content-length', String(size)).send(Readable.from([]))
 }
 
 function chosen({ version, at }: FileReadQuery): { version?: string | number; at?: string } {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { systemErrorCode } from './system-error-code.js'
 
 // Every value goes into a shell script or a path: what could mean something there is refused.
 const download = z.object({
@@ -27,7 +28,7 @@ export async function readDownloads(directory: string): Promise<Downloads | null
   try {
     text = await readFile(join(directory, 'catalogue.json'), 'utf8')
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    if (systemErrorCode(error) === 'ENOENT') return null
     throw error
   }
   return catalogue.parse(JSON.parse(text))

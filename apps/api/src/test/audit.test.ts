@@ -35,9 +35,10 @@ describe('audit', () => {
       'x-request-id': 'the-write',
       'agentfs-door': 'cli',
     })
-    const [event] = await events(`agent=${home.name}&path=a.md`)
+    const [event, made] = await events(`agent=${home.name}&path=a.md`)
+    expect(made).toMatchObject({ action: 'file.create', requestId: 'the-write' })
     expect(event).toMatchObject({
-      action: 'file.create',
+      action: 'file.write',
       outcome: 'allowed',
       requestId: 'the-write',
       keyId: account.apiKey.id,

@@ -34,6 +34,7 @@ export class HttpClient {
   async send(method: string, target: string, sending: Sending = {}): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     const payload = sending.json === undefined ? sending.body : JSON.stringify(sending.json)
+    const chunked = sending.headers?.['transfer-encoding'] !== undefined
     const outgoing = request({
       host: this.#url.hostname,
       port: this.#url.port,
@@ -43,7 +44,7 @@ export class HttpClient {
       headers: {
         ...this.#headers,
         ...(sending.json === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(payload === undefined ? {} : { 'content-length': Buffer.byteLength(payload) }),
+        ...(payload === undefined || chunked ? {} : { 'content-length': Buffer.byteLength(payload) }),
         ...sending.headers,
       },
     })

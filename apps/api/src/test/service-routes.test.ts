@@ -59,7 +59,6 @@ describe('the service of itself', () => {
       '/%2e%2e/secret.txt',
       '/assets/..%2f..%2f..%2fsecret.txt',
       '/secret.txt',
-      '//etc/passwd',
     ]) {
       const answer = await service.http().get(path)
       expect(answer.body.toString()).not.toBe('secret')

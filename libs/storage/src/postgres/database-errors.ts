@@ -8,10 +8,11 @@ const PASSING_STATE = /^(08|53|57|40)|^55P03$/
 const PASSING_CODE =
   /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/
 
-/** The SQLSTATE or socket code of an error, '' where it has none. */
+/** The SQLSTATE or socket code of an error, '' where it has none; drizzle wraps what the driver threw. */
 export function databaseErrorCode(error: unknown): string {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return ''
-  return typeof error.code === 'string' ? error.code : ''
+  if (typeof error !== 'object' || error === null) return ''
+  if ('code' in error && typeof error.code === 'string') return error.code
+  return 'cause' in error ? databaseErrorCode(error.cause) : ''
 }
 
 /** True where a unique index refused a row. */
