@@ -35,6 +35,6 @@ export function action<A extends unknown[]>(
 ): (...args: [...A, ...unknown[]]) => Promise<void> {
   return async (...args) => {
     const command = args.at(-1) as Command
-    await run(await contextOf(command), ...(args.slice(0, -2) as unknown as A))
+    await run(await contextOf(command), ...(args.slice(0, -1) as unknown as A))
   }
 }
