@@ -15,6 +15,8 @@ export class LayeredTree implements ListingReader {
   readonly #directories = new Map<string, number>()
   readonly #confirmedNodes = new Map<string, NodeImage | undefined>()
   readonly #confirmedEntries = new Map<string, Map<Name, string | undefined>>()
+  /** The names that nodes lost locally: what they are called in the confirmed tree. */
+  readonly #lostNames = new Map<string, EntryKey[]>()
   readonly #localAliases = new Set<string>()
 
   node(id: string): NodeImage | undefined {
@@ -86,10 +88,7 @@ export class LayeredTree implements ListingReader {
     const names = this.entriesOf(id).filter(
       ({ parent, name }) => this.#confirmedEntries.get(parent)?.has(name) !== true,
     )
-    for (const [parent, entries] of this.#confirmedEntries) {
-      for (const [name, node] of entries) if (node === id) names.push({ parent, name })
-    }
-    return names
+    return [...names, ...(this.#lostNames.get(id) ?? [])]
   }
 
   /** All confirmed nodes, deleted ones left out. */
@@ -111,7 +110,13 @@ export class LayeredTree implements ListingReader {
       let entries = this.#confirmedEntries.get(parent)
       if (entries === undefined)
         this.#confirmedEntries.set(parent, (entries = new Map<Name, string | undefined>()))
-      if (!entries.has(name)) entries.set(name, this.entry(parent, name))
+      if (!entries.has(name)) {
+        const confirmed = this.entry(parent, name)
+        entries.set(name, confirmed)
+        if (confirmed !== undefined) {
+          this.#lostNames.set(confirmed, [...(this.#lostNames.get(confirmed) ?? []), { parent, name }])
+        }
+      }
       this.#setEntry(parent, name, node ?? undefined)
     }
     for (const { alias, node } of delta.aliases) {
@@ -126,6 +131,12 @@ export class LayeredTree implements ListingReader {
     for (const node of delta.nodes) this.#setNode(node.id, node)
     for (const { parent, name, node } of delta.entries) this.#setEntry(parent, name, node ?? undefined)
     for (const { alias, node } of delta.aliases) this.setAlias(alias, node)
+  }
+
+  /** Takes in a confirmed node with its names, while there is nothing local. */
+  load(node: NodeImage, names: readonly EntryKey[]): void {
+    this.#nodes.set(node.id, node)
+    for (const { parent, name } of names) this.#setEntry(parent, name, node.id)
   }
 
   /** Notes a confirmed alias. */
@@ -167,6 +178,7 @@ export class LayeredTree implements ListingReader {
     for (const alias of this.#localAliases) this.#aliases.delete(alias)
     this.#confirmedNodes.clear()
     this.#confirmedEntries.clear()
+    this.#lostNames.clear()
     this.#localAliases.clear()
   }
 

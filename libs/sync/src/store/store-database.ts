@@ -130,6 +130,11 @@ export class Statement {
     return translated(() => this.#statement.get(...values))
   }
 
+  /** Rows one at a time, for tables that are large; nothing else may run on the table meanwhile. */
+  iterate(...values: Value[]): Iterable<Row> {
+    return translated(() => this.#statement.iterate(...values))
+  }
+
   all(...values: Value[]): Row[] {
     return translated(() => this.#statement.all(...values))
   }

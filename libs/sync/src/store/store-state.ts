@@ -104,13 +104,10 @@ export class StoreState {
     this.facts = this.#readFacts()
     this.contents.clear()
     this.cache.recount()
-    const nodes: StoredNode[] = []
-    for (const node of this.chunks.load()) {
-      nodes.push(node)
-      this.inodes.set(node.image.id, node.ino)
+    for (const { image, ino, names } of this.chunks.load()) {
+      this.inodes.set(image.id, ino)
+      this.tree.load(image, names)
     }
-    const entries = nodes.flatMap(({ image, names }) => names.map((key) => ({ ...key, node: image.id })))
-    this.tree.applyConfirmed({ nodes: nodes.map(({ image }) => image), entries, aliases: [], versions: [] })
     for (const row of this.database.sql('select alias, node from aliases').all()) {
       this.tree.setAlias(String(row['alias']), String(row['node']))
     }

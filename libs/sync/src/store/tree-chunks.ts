@@ -1,4 +1,4 @@
-import type { Name, NodeImage } from '@agentfs/contracts'
+import type { NodeImage } from '@agentfs/contracts'
 import type { EntryKey } from '@agentfs/tree'
 import { decode, encode } from './row-codec.js'
 import type { Sealer } from './sealer.js'
@@ -17,7 +17,36 @@ export interface StoredNode {
   readonly names: readonly EntryKey[]
 }
 
-type Packed = [ino: number, image: unknown[], names: string[]]
+/** A node as packed; `…At`, `modifiedBy` and the parents of names are places in the chunk's list of strings. */
+type PackedNode = [
+  ino: number,
+  names: (number | string)[],
+  id: string,
+  kind: NodeImage['kind'],
+  mode: number,
+  uid: number,
+  gid: number,
+  mtimeSeconds: number,
+  mtimeNanoseconds: number,
+  ctimeSeconds: number,
+  ctimeNanoseconds: number,
+  size: number,
+  version: string | null,
+  number: number,
+  links: number,
+  createdAt: number,
+  modifiedAt: number,
+  modifiedBy: number,
+  seq: number,
+  target: string | null,
+  xattrs: Record<string, string> | null,
+]
+
+/** Parents, authors and times repeat within a chunk: each is written, read and kept once. */
+interface PackedChunk {
+  readonly strings: readonly string[]
+  readonly nodes: readonly (PackedNode | null)[]
+}
 
 /** The confirmed tree on disk: nodes in slots, 64 slots to a sealed row. */
 export class TreeChunks {
@@ -35,21 +64,22 @@ export class TreeChunks {
   /** Reads all nodes. */
   *load(): Iterable<StoredNode> {
     const interned = new Map<string, string>()
-    for (const row of this.#database.sql('select chunk, sealed from tree order by chunk').all()) {
+    for (const row of this.#database.sql('select chunk, sealed from tree order by chunk').iterate()) {
       const chunk = Number(row['chunk'])
       if (!(row['sealed'] instanceof Uint8Array)) continue
-      const packed = decode(this.#sealer.open('tree', chunk, row['sealed'])) as (Packed | null)[]
+      const packed = decode(this.#sealer.open('tree', chunk, row['sealed'])) as PackedChunk
+      const strings = packed.strings.map((text) => intern(interned, text))
       for (let offset = 0; offset < CHUNK_NODES; offset++) {
         const slot = chunk * CHUNK_NODES + offset
-        const node = packed[offset]
+        const node = packed.nodes[offset]
         if (node === undefined || node === null) {
           this.#free.push(slot)
           continue
         }
-        const image = unpackImage(node[1], interned)
+        const image = unpackImage(node, strings)
         this.#slots[slot] = image.id
         this.#slotOf.set(image.id, slot)
-        yield { ino: node[0], image, names: unpackNames(node[2], interned) }
+        yield { ino: node[0], image, names: unpackNames(node[1], strings) }
       }
     }
   }
@@ -84,12 +114,14 @@ export class TreeChunks {
   }
 
   #writeChunk(chunk: number, current: (id: string) => StoredNode | undefined): void {
-    const packed: (Packed | null)[] = []
+    const strings = new Map<string, number>()
+    const nodes: (PackedNode | null)[] = []
     for (let offset = 0; offset < CHUNK_NODES; offset++) {
       const id = this.#slots[chunk * CHUNK_NODES + offset]
       const node = id === undefined ? undefined : current(id)
-      packed.push(node === undefined ? null : [node.ino, packImage(node.image), packNames(node.names)])
+      nodes.push(node === undefined ? null : packNode(node, strings))
     }
+    const packed: PackedChunk = { strings: [...strings.keys()], nodes }
     this.#database
       .sql(
         'insert into tree (chunk, sealed) values (?, ?) on conflict (chunk) do update set sealed = excluded.sealed',
@@ -98,43 +130,65 @@ export class TreeChunks {
   }
 }
 
-function packNames(names: readonly EntryKey[]): string[] {
-  return names.flatMap(({ parent, name }) => [parent, name])
+function packNode({ ino, image, names }: StoredNode, strings: Map<string, number>): PackedNode {
+  const { id, kind, mode, uid, gid, mtime, ctime, size, version, number, links } = image
+  const { createdAt, modifiedAt, modifiedBy, seq, target, xattrs } = image
+  return [
+    ino,
+    names.flatMap(({ parent, name }) => [placeOf(strings, parent), name]),
+    ...([id, kind, mode, uid, gid] as const),
+    ...mtime,
+    ...ctime,
+    ...([size, version, number, links] as const),
+    placeOf(strings, createdAt),
+    placeOf(strings, modifiedAt),
+    placeOf(strings, modifiedBy),
+    seq,
+    target ?? null,
+    xattrs ?? null,
+  ]
 }
 
-function unpackNames(packed: string[], interned: Map<string, string>): EntryKey[] {
+function placeOf(strings: Map<string, number>, text: string): number {
+  const known = strings.get(text)
+  if (known !== undefined) return known
+  strings.set(text, strings.size)
+  return strings.size - 1
+}
+
+/** Fields in one order and at once: a hundred thousand of these are kept. */
+function unpackImage(packed: PackedNode, strings: readonly string[]): NodeImage {
+  const image: NodeImage = {
+    id: packed[2],
+    kind: packed[3],
+    mode: packed[4],
+    uid: packed[5],
+    gid: packed[6],
+    mtime: [packed[7], packed[8]],
+    ctime: [packed[9], packed[10]],
+    size: packed[11],
+    version: packed[12],
+    number: packed[13],
+    links: packed[14],
+    createdAt: strings[packed[15]] ?? '',
+    modifiedAt: strings[packed[16]] ?? '',
+    modifiedBy: strings[packed[17]] ?? '',
+    seq: packed[18],
+  }
+  if (packed[19] !== null) image.target = packed[19]
+  if (packed[20] !== null) image.xattrs = packed[20]
+  return image
+}
+
+function unpackNames(packed: readonly (number | string)[], strings: readonly string[]): EntryKey[] {
   const names: EntryKey[] = []
-  for (let index = 0; index + 1 < packed.length; index += 2) {
-    names.push({ parent: intern(interned, packed[index] ?? ''), name: packed[index + 1] as Name })
+  for (let at = 0; at + 1 < packed.length; at += 2) {
+    names.push({ parent: strings[Number(packed[at])] ?? '', name: String(packed[at + 1]) })
   }
   return names
 }
 
-function packImage(image: NodeImage): unknown[] {
-  const { id, kind, mode, uid, gid, mtime, ctime, size, version, number, links } = image
-  const { createdAt, modifiedAt, modifiedBy, seq, target, xattrs } = image
-  const common = [id, kind, mode, uid, gid, ...mtime, ...ctime, size, version, number, links]
-  return [...common, createdAt, modifiedAt, modifiedBy, seq, target ?? null, xattrs ?? null]
-}
-
-function unpackImage(packed: unknown[], interned: Map<string, string>): NodeImage {
-  const [id, kind, mode, uid, gid, mtime, mtimeNs, ctime, ctimeNs, size, version, number, links] = packed
-  const [createdAt, modifiedAt, modifiedBy, seq, target, xattrs] = packed.slice(13)
-  const image = { id, kind, mode, uid, gid, mtime: [mtime, mtimeNs], ctime: [ctime, ctimeNs], size, version }
-  return {
-    ...image,
-    number,
-    links,
-    createdAt,
-    modifiedAt,
-    modifiedBy: intern(interned, String(modifiedBy)),
-    seq,
-    ...(target === null ? {} : { target }),
-    ...(xattrs === null ? {} : { xattrs }),
-  } as NodeImage
-}
-
-/** One string for many equal ones: parents and authors repeat by the thousand. */
+/** One string for many equal ones. */
 function intern(strings: Map<string, string>, text: string): string {
   const known = strings.get(text)
   if (known !== undefined) return known
