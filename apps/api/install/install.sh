@@ -109,6 +109,9 @@ check_fuse() {
   elif [ "$(id -u)" = 0 ]; then
     may_mount || note 'mounting needs CAP_SYS_ADMIN, which root has not here: start the container with' \
       '"--device /dev/fuse --cap-add SYS_ADMIN". Every other command works without.'
+  elif [ ! -r /dev/fuse ] || [ ! -w /dev/fuse ]; then
+    note 'mounting needs /dev/fuse, which this user may not open: run "chmod 666 /dev/fuse" as root.' \
+      'Every other command works without.'
   elif ! has_fusermount; then
     note "mounting needs fusermount3, which is missing here: $(fuse_remedy). Every other command works without."
   fi

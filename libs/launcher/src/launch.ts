@@ -43,7 +43,7 @@ export async function launch({ name, from, secretOptions = [] }: LaunchOptions):
   if (choice.kind === 'none') {
     process.stderr.write(
       `${name} needs Node ${NODE_VERSION_MIN} or later, and this is ${running.version}. ` +
-        'Run "npm ci" in the checkout, which brings the right one, or install a newer Node.\n',
+        'Install a newer one, or bring the right one: with "npm ci" in a checkout, else with the /install.sh of the service.\n',
     )
     process.exitCode = 1
     return false
