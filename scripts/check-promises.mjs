@@ -1,6 +1,5 @@
 // Every promise that docs/SEMANTICS.md makes must be cited by a test; what is not made yet stands under its last heading.
-import { readFileSync } from 'node:fs'
-import { globSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))

@@ -41,6 +41,7 @@ async function runEverything() {
   await part('format', () => script('format:check'))
   await part('import rules', () => script('depcruise'))
   await part('unused code', () => script('knip'))
+  await part('promises cited by tests', () => script('promises'))
   const wereUp = await servicesAreUp()
   const up = await part('services', () => services('up'))
   try {
