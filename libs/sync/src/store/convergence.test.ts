@@ -188,6 +188,12 @@ describe('convergence', () => {
               if (!isAgentfsError(error) && !isStoreError(error)) throw error
             }
           }
+          for (const side of sides) {
+            // What was kept up step by step is what the journal over the confirmed tree gives.
+            const shown = picture(side, service)
+            side.reopen()
+            expect(picture(side, service)).toEqual(shown)
+          }
           for (const side of [sides[0], sides[1], sides[0]]) side.sync(service)
           fresh.snapshot(service)
           const expected = picture(fresh, service)

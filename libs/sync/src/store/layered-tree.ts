@@ -150,6 +150,27 @@ export class LayeredTree implements ListingReader {
     for (const [alias, node] of this.#aliases) if (!this.#localAliases.has(alias)) yield [alias, node]
   }
 
+  /**
+   * Makes local changes confirmed ones, as the service applied them: what nothing later lies over takes the service's
+   * image, anything else keeps what is shown. False, with nothing done, where the change names what is not local.
+   */
+  confirm(delta: TreeDelta, isLater: (id: string) => boolean): boolean {
+    const isLocal =
+      delta.nodes.every(({ id }) => this.#confirmedNodes.has(id)) &&
+      delta.entries.every(({ parent, name }) => this.#confirmedEntries.get(parent)?.has(name) === true)
+    if (!isLocal) return false
+    for (const node of delta.nodes) {
+      if (isLater(node.id)) this.#confirmedNodes.set(node.id, node)
+      else {
+        this.#confirmedNodes.delete(node.id)
+        this.#setNode(node.id, node)
+      }
+    }
+    for (const { parent, name, node } of delta.entries) this.#confirmEntry(parent, name, node ?? undefined)
+    for (const { alias, node } of delta.aliases) this.setAlias(alias, node)
+    return true
+  }
+
   /** True where a change names something that local operations changed. */
   overlaps(delta: TreeDelta): boolean {
     return (
@@ -185,6 +206,26 @@ export class LayeredTree implements ListingReader {
   /** Forgets a deleted node for good; it must carry no local change. */
   forget(id: string): void {
     if (!this.#confirmedNodes.has(id)) this.#setNode(id, undefined)
+  }
+
+  #confirmEntry(parent: string, name: Name, node: string | undefined): void {
+    const entries = this.#confirmedEntries.get(parent)
+    const before = entries?.get(name)
+    if (before !== undefined) {
+      const left = (this.#lostNames.get(before) ?? []).filter(
+        (key) => key.parent !== parent || key.name !== name,
+      )
+      if (left.length > 0) this.#lostNames.set(before, left)
+      else this.#lostNames.delete(before)
+    }
+    if (this.entry(parent, name) === node) {
+      entries?.delete(name)
+      if (entries?.size === 0) this.#confirmedEntries.delete(parent)
+      return
+    }
+    entries?.set(name, node)
+    if (node !== undefined)
+      this.#lostNames.set(node, [...(this.#lostNames.get(node) ?? []), { parent, name }])
   }
 
   #setNode(id: string, node: NodeImage | undefined): void {

@@ -28,7 +28,8 @@ import {
   renameEntry,
   unlinkName,
 } from './namespace.js'
-import { currentFlight, freezePush, readPart } from './push-forming.js'
+import { currentFlight } from './flight.js'
+import { freezePush, readPart } from './push-forming.js'
 import { rejectPush, settlePush } from './push-settling.js'
 import {
   countRejected,

@@ -1,28 +1,12 @@
 import { createHash } from 'node:crypto'
 import { PUSH_BYTES_MAX, PUSH_OPERATIONS_MAX, type PushRequest } from '@agentfs/contracts'
 import type { FrozenPart, FrozenPush, PushLimits } from './engine-store.js'
+import { currentFlight, storeFlight } from './flight.js'
 import { foldEntries } from './fold.js'
 import type { JournalEntry } from './journal-entry.js'
-import { decode, encode } from './row-codec.js'
+import { encode } from './row-codec.js'
 import type { StoreState } from './store-state.js'
-import { inlineBytes, readSource, wireOperation, type PlannedPart } from './wire-operations.js'
-
-/** A push in flight as persisted: its bytes are a blob of their own. */
-export interface Flight {
-  readonly number: number
-  readonly digest: string
-  readonly blob: number
-  readonly parts: readonly (PlannedPart & { parent?: string })[]
-}
-
-/** The push in flight; undefined where there is none. */
-export function currentFlight(state: StoreState): Flight | undefined {
-  const row = state.database.sql('select number, blob, sealed from pushes').get()
-  if (row === undefined || !(row['sealed'] instanceof Uint8Array)) return undefined
-  const number = Number(row['number'])
-  const body = decode(state.sealer.open('pushes', number, row['sealed'])) as Pick<Flight, 'digest' | 'parts'>
-  return { number, blob: Number(row['blob']), ...body }
-}
+import { inlineBytes, readSource, wireOperation, type Flight } from './wire-operations.js'
 
 /** The push in flight, the very bytes, or a new one of what waits first in the journal. */
 export function freezePush(state: StoreState, limits: PushLimits): FrozenPush | null {
@@ -41,13 +25,12 @@ export function freezePush(state: StoreState, limits: PushLimits): FrozenPush | 
     const { bytes, parts } = pushBody(state, number, chosen)
     const digest = createHash('sha256').update(bytes).digest('hex')
     const made: Flight = { number, digest, blob: state.blobs.add(bytes), parts }
-    state.database
-      .sql('insert into pushes (number, blob, sealed) values (?, ?, ?)')
-      .run(number, made.blob, state.sealer.seal('pushes', number, encode({ digest, parts })))
+    storeFlight(state, made)
     const last = chosen.at(-1)?.seq ?? 0
     state.database.sql('update journal set push = ? where push = 0 and seq <= ?').run(number, last)
     return { made, bytes }
   })
+  if (pushed !== undefined) state.flight = pushed.made
   showFolded(state, waiting, folded)
   for (const entry of chosen) state.journal.put({ ...entry, push: number })
   return pushed === undefined ? null : frozen(state, pushed.made, pushed.bytes)

@@ -3,12 +3,13 @@ import { operationKeys, poisonedKeys } from '@agentfs/tree'
 import type { SettleOutcome } from './engine-store.js'
 import { isLocalContent, type JournalEntry } from './journal-entry.js'
 import { keepContents } from './keep-contents.js'
-import { currentFlight, type Flight } from './push-forming.js'
+import { currentFlight, dropFlight } from './flight.js'
+import type { Flight } from './wire-operations.js'
 import { rejectEntry, type Reason } from './rejected-area.js'
 import { treeOperation } from './replay.js'
 import type { StoreState } from './store-state.js'
 import type { RejectedItem } from './store-types.js'
-import { changeView } from './view-change.js'
+import { changeView, confirmView } from './view-change.js'
 
 const NO_CHANGE: TreeDelta = { nodes: [], entries: [], aliases: [], versions: [] }
 
@@ -124,10 +125,12 @@ function settle(
       state.journal.put({ ...entry, push: 0 })
     }
     redirectCopies(state, verdict)
-    state.database.sql('delete from pushes where number = ?').run(flight.number)
-    state.blobs.remove(flight.blob)
+    dropFlight(state, flight)
     const removed = [...verdict.done, ...verdict.rejected].map(({ entry }) => entry.seq)
-    const invalidations = changeView(state, delta, removed, changed)
+    const asShown = changed.size === 0 && verdict.done.every(({ result }) => result.status === 'applied')
+    const confirmed =
+      asShown && isNews && answer?.results.length === verdict.done.length && confirmView(state, delta)
+    const invalidations = confirmed ? [] : changeView(state, delta, removed, changed)
     state.chunks.write(
       delta.nodes.map(({ id }) => id),
       (id) => state.storedNode(id),
@@ -139,6 +142,7 @@ function settle(
     })
     return { kind: 'settled', invalidations, rejected } as const
   })
+  state.flight = null
   announceSettled(state, outcome.rejected)
   return outcome
 }

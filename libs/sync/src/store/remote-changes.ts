@@ -1,7 +1,7 @@
 import { AgentfsError, type CommitFrame, type ContentItem, type TreeDelta } from '@agentfs/contracts'
 import { BLOCK_BYTES } from './content-cache.js'
 import type { UncachedFile } from './engine-store.js'
-import { currentFlight } from './push-forming.js'
+import { currentFlight } from './flight.js'
 import { storeAliases } from './push-settling.js'
 import { StoreError } from './store-error.js'
 import type { StoreState } from './store-state.js'

@@ -1,5 +1,5 @@
 import { uuidv7 } from '@agentfs/contracts'
-import { currentFlight } from './push-forming.js'
+import { currentFlight, dropFlight } from './flight.js'
 import { announce } from './append-entry.js'
 import type { StoreState } from './store-state.js'
 
@@ -11,12 +11,10 @@ export function forkStore(state: StoreState): void {
   const flight = currentFlight(state)
   state.transact(() => {
     state.database.sql('update journal set push = 0').run()
-    if (flight !== undefined) {
-      state.database.sql('delete from pushes').run()
-      state.blobs.remove(flight.blob)
-    }
+    if (flight !== undefined) dropFlight(state, flight)
     state.setFacts({ store: uuidv7(), pushNumber: 0, pushDigest: null })
   })
+  state.flight = null
   for (const entry of state.journal.entries()) if (entry.push !== 0) state.journal.put({ ...entry, push: 0 })
   if (state.journal.size > 0) announce(state)
 }

@@ -16,6 +16,7 @@ import { StoreError } from './store-error.js'
 import type { StoreFolder } from './store-folder.js'
 import type { StoreEvent } from './store-types.js'
 import { TreeChunks, type StoredNode } from './tree-chunks.js'
+import type { Flight } from './wire-operations.js'
 
 /** What a store is told when it is opened. */
 export interface StoreOptions {
@@ -71,6 +72,8 @@ export class StoreState {
   readonly createdHere = new Set<string>()
   /** Where files were before they were renamed away, and by which journal entry. */
   readonly movedAway = new Map<string, { parent: string; name: Name; seq: number }>()
+  /** The push in flight, null for none; undefined until it is looked up. */
+  flight: Flight | null | undefined = undefined
   /** Deleted nodes that are still named by the journal or open. */
   readonly graveyard = new Set<string>()
   /** How many fsyncs there were, by directory. */
@@ -103,6 +106,7 @@ export class StoreState {
     this.chunks = new TreeChunks(this.database, this.sealer)
     this.facts = this.#readFacts()
     this.contents.clear()
+    this.flight = undefined
     this.cache.recount()
     for (const { image, ino, names } of this.chunks.load()) {
       this.inodes.set(image.id, ino)

@@ -65,6 +65,19 @@ export function changeView(
   return state.handles.defer(unique(invalidations))
 }
 
+/**
+ * The view after a push of which every operation was applied as it was shown: nothing changes for the kernel [SY-18], and
+ * nothing need be replayed. False, with nothing done, where that cannot be told.
+ */
+export function confirmView(state: StoreState, delta: TreeDelta): boolean {
+  if (!state.tree.confirm(delta, (id) => state.journal.mentions(id))) return false
+  for (const { id, deleted } of delta.nodes) if (deleted === true) state.graveyard.add(id)
+  // Contents are rebuilt from what is left: the pieces below them became blocks of confirmed versions.
+  state.contents.clear()
+  buryDeleted(state)
+  return true
+}
+
 /** Forgets deleted nodes that neither journal nor tree need. */
 export function buryDeleted(state: StoreState): void {
   for (const id of state.graveyard) {

@@ -19,6 +19,14 @@ export interface PlannedPart {
   readonly sources: readonly PartSource[]
 }
 
+/** A push in flight as persisted: its bytes are a blob of their own. */
+export interface Flight {
+  readonly number: number
+  readonly digest: string
+  readonly blob: number
+  readonly parts: readonly (PlannedPart & { parent?: string })[]
+}
+
 /** An operation as sent, and the parts it names. */
 export interface WireOperation {
   readonly operation: Operation
