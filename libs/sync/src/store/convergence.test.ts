@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { isAgentfsError } from '@agentfs/contracts'
 import fc from 'fast-check'
 import { ReferenceService } from '../testing/reference-service.js'
+import { KernelModel } from '../testing/kernel-model.js'
 import { StoreFixture } from '../testing/store-fixture.js'
 import { isStoreError } from './store-error.js'
 
@@ -165,9 +166,12 @@ function picture(fixture: StoreFixture, service: ReferenceService, ino = 1, path
   for (const entry of fixture.store.list(ino)) {
     const at = `${path}/${entry.name}`
     if (entry.kind === 'directory') {
-      shown.set(at, 'directory')
+      shown.set(at, `directory ${fixture.store.attributes(entry.ino).links}`)
       for (const [below, what] of picture(fixture, service, entry.ino, at)) shown.set(below, what)
-    } else shown.set(at, `${fixture.store.attributes(entry.ino).mode} ${fixture.text(entry.ino, service)}`)
+    } else {
+      const { mode, links } = fixture.store.attributes(entry.ino)
+      shown.set(at, `${mode} ${links} ${fixture.text(entry.ino, service)}`)
+    }
   }
   return new Map([...shown].toSorted(([one], [other]) => (one < other ? -1 : 1)))
 }
@@ -209,6 +213,34 @@ describe('convergence', () => {
         }
       }),
       { numRuns: RUNS, endOnFailure: false },
+    )
+  }, 120_000)
+
+  it('[SY-17] whatever arrives, what a kernel still has after the invalidations is what the store shows', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.boolean(), someStep), { maxLength: 50 }), (steps) => {
+        const service = new ReferenceService()
+        const sides = [new StoreFixture(), new StoreFixture()] as const
+        try {
+          for (const side of sides) side.snapshot(service)
+          for (const [second, what] of steps) {
+            const side = sides[second ? 1 : 0]
+            const isRemote = ['push', 'follow', 'snapshot'].includes(what.kind)
+            const kernel = isRemote ? new KernelModel(side, service, ['a', 'b', 'c']) : undefined
+            side.invalidations.length = 0
+            try {
+              run(side, service, what)
+            } catch (error) {
+              if (!isAgentfsError(error) && !isStoreError(error)) throw error
+            }
+            kernel?.apply(side.invalidations)
+            expect(kernel?.stale(side, service) ?? []).toEqual([])
+          }
+        } finally {
+          for (const side of sides) side.remove()
+        }
+      }),
+      { numRuns: RUNS },
     )
   }, 120_000)
 
