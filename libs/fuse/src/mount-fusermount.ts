@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { FuseMountError } from './mount-error.js'
 import type { FuseMountOptions } from './mount-options.js'
 import { receiveDescriptor, socketPair } from './descriptor-passing.js'
@@ -24,6 +25,20 @@ export async function mountByFusermount(dir: string, options: FuseMountOptions):
 /** Unmounts what this user mounted. */
 export async function unmountByFusermount(dir: string, lazy: boolean): Promise<void> {
   await runFusermount([...(lazy ? ['-u', '-z'] : ['-u']), '--', dir])
+}
+
+/**
+ * Aborts a connection of this user's, where the FUSE control filesystem is mounted (systemd does so); false
+ * where it is not. `device` as in mountinfo.
+ */
+export async function abortByControlFile(device: string): Promise<boolean> {
+  const connection = device.split(':')[1] ?? ''
+  try {
+    await writeFile(`/sys/fs/fuse/connections/${connection}/abort`, '1')
+    return true
+  } catch {
+    return false
+  }
 }
 
 function mountOptions(options: FuseMountOptions): string[] {

@@ -7,6 +7,7 @@ import type { FuseMountOptions } from './mount-options.js'
 const MS_RDONLY = 1
 const MS_NOSUID = 2
 const MS_NODEV = 4
+const MNT_FORCE = 1
 const MNT_DETACH = 2
 const UMOUNT_NOFOLLOW = 8
 
@@ -28,6 +29,12 @@ export async function mountPrivileged(dir: string, options: FuseMountOptions): P
   if (errno === 0) return fd
   closeSync(fd)
   throw new FuseMountError(errnoName(errno), `mount ${dir}: ${errnoName(errno)}`)
+}
+
+/** Aborts the connection: every request in flight fails, and whoever waits for one goes on. */
+export async function abortPrivileged(dir: string): Promise<void> {
+  // Fails with EBUSY while files are open, after it has aborted.
+  await callFilesystem(umount2, dir, UMOUNT_NOFOLLOW | MNT_FORCE)
 }
 
 /** Unmounts by umount2(2); `lazy` detaches at once and lets go when the last user does. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { realpath } from 'node:fs/promises'
+import { readFile, realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { listMounts, type MountEntry } from './mountinfo.js'
 
@@ -16,9 +16,30 @@ export type MountState =
 /** What is mounted exactly on `dir`, and whether it is alive. Never waits longer than `timeoutMs`. */
 export async function mountState(dir: string, timeoutMs = 2000): Promise<MountState> {
   const mountPoint = await resolveMountPoint(dir)
-  const mount = (await listMounts()).findLast((entry) => entry.mountPoint === mountPoint)
+  const mount = await topMount(mountPoint)
   if (mount === undefined) return { kind: 'none' }
   return { kind: await probe(mountPoint, timeoutMs), mount }
+}
+
+/** The mount that is on top at a resolved mountpoint. */
+export async function topMount(mountPoint: string): Promise<MountEntry | undefined> {
+  return (await listMounts()).findLast((entry) => entry.mountPoint === mountPoint)
+}
+
+/**
+ * Whether a process has died. A daemon killed while its notifier waited in the kernel stays behind as a
+ * zombie with that one thread, which keeps its descriptors open: the mount then is hung, not dead, until
+ * the connection is aborted. `kill(pid, 0)` says that such a process exists.
+ */
+export async function processIsGone(pid: number): Promise<boolean> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+    // The state is the field after the command, which is in parentheses and may hold anything.
+    const state = stat.charAt(stat.lastIndexOf(')') + 2)
+    return state === 'Z' || state === 'X'
+  } catch {
+    return true
+  }
 }
 
 /** The path as mountinfo has it, without touching `dir` itself: a dead mount answers nothing but errors. */

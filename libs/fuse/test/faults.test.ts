@@ -1,14 +1,15 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, mkdtemp, rmdir } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, readdir, readFile, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cleanUpDeadMount, mountState } from '../src/index.js'
+import { cleanUpDeadMount, mountState, processIsGone } from '../src/index.js'
 import { buildOnce } from './build.js'
 import { Mounted, until } from './mounted.js'
 
 const isRoot = process.getuid?.() === 0
+const A_DAY_MS = 86_400_000
 const AS_NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups']
 
 /**
@@ -138,6 +139,53 @@ except KeyboardInterrupt: print('interrupted')`
     expect(await mountState(dead.dir)).toMatchObject({ kind: 'live' })
   })
 
+  it('[FS-4] a daemon killed while a notification waits is hung; a forced clean-up frees everybody', async () => {
+    const killed = await Mounted.start({ entryValidMs: A_DAY_MS, attrValidMs: A_DAY_MS, keepCache: true })
+    await killed.sh('echo held > $M/a')
+    await killed.command({ kind: 'hold', operation: 'read' })
+    await killed.command({ kind: 'inval-inode', path: 'a', offset: 0, length: 0 })
+    const reader = spawn('cat', [join(killed.dir, 'a')], { cwd: '/' })
+    const readerEnded = once(reader, 'exit')
+    await until(async () => (await killed.command({ kind: 'counts' })).held === 1)
+    void killed.command({ kind: 'inval-inode', path: 'a', offset: 0, length: 0 })
+    const { pid = 0 } = killed.server
+    await until(() => someThreadWaitsForAPage(pid))
+    const serverEnded = once(killed.server, 'exit')
+    killed.server.kill('SIGKILL')
+    await until(() => processIsGone(pid))
+    expect(await mountState(killed.dir, 500)).toMatchObject({ kind: 'hung' })
+    expect(await cleanUpDeadMount(killed.dir, { subtype: 'agentfs' })).toBe(false)
+    expect(await cleanUpDeadMount(killed.dir, { subtype: 'agentfs', force: true })).toBe(true)
+    expect(await mountState(killed.dir)).toEqual({ kind: 'none' })
+    await readerEnded
+    await serverEnded
+    mounted = await Mounted.start({ dir: killed.dir })
+  })
+
+  it('[FS-4] a process that exits while it serves leaves a dead mount, not a hung one', async () => {
+    const exiting = await Mounted.start()
+    const exited = once(exiting.server, 'exit')
+    exiting.server.send('exit')
+    await exited
+    expect(await mountState(exiting.dir)).toMatchObject({ kind: 'dead' })
+    mounted = await Mounted.start({ dir: exiting.dir })
+  })
+
+  it('a forced unmount ends requests in flight, and the session with them', async () => {
+    mounted = await Mounted.start()
+    await mounted.sh('echo held > $M/a')
+    await mounted.command({ kind: 'hold', operation: 'read' })
+    const reading = mounted.sh('cat $M/a')
+    await until(async () => (await heldRequests()) === 1)
+    const exited = once(mounted.server, 'exit')
+    mounted.server.send('force')
+    expect((await reading).status).not.toBe(0)
+    await exited
+    expect(mounted.end).toMatch(/^(aborted|unmounted)$/)
+    expect(await mountState(mounted.dir)).toEqual({ kind: 'none' })
+    await rmdir(mounted.dir)
+  })
+
   it('cleanUpDeadMount leaves a live mount, and one of another type, alone', async () => {
     mounted = await Mounted.start()
     expect(await cleanUpDeadMount(mounted.dir, { subtype: 'agentfs' })).toBe(false)
@@ -222,6 +270,15 @@ except KeyboardInterrupt: print('interrupted')`
     expect(mounted.end).toBe('unmounted')
   })
 })
+
+/** Whether a thread of a process is in uninterruptible sleep, as one is that waits for a locked page. */
+async function someThreadWaitsForAPage(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`)
+  const stats = await Promise.all(
+    threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8')),
+  )
+  return stats.some((stat) => stat.charAt(stat.lastIndexOf(')') + 2) === 'D')
+}
 
 async function missingPrograms(programs: string[]): Promise<string[]> {
   const found = await Promise.all(programs.map(exists))

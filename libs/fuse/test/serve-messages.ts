@@ -33,6 +33,9 @@ export type ServeCommand =
   | { kind: 'counts' }
   | { kind: 'stop' }
 
+/** What a test asks of the process around the session. */
+export type ServeOrder = 'unmount' | 'detach' | 'force' | 'exit'
+
 /** The answer to one command. */
 export interface ServeAnswer {
   id: number

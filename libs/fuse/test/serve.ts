@@ -1,7 +1,13 @@
 import { closeWakeHandle, createWakeHandle, mountFuse, Notifier, Waker } from '@agentfs/fuse'
 import { once } from 'node:events'
 import { MessageChannel, Worker } from 'node:worker_threads'
-import type { ServeAnswer, ServeCommand, ServeOptions, ServeThreadData } from './serve-messages.js'
+import type {
+  ServeAnswer,
+  ServeCommand,
+  ServeOptions,
+  ServeOrder,
+  ServeThreadData,
+} from './serve-messages.js'
 
 // A process that mounts and serves the reference filesystem and takes commands over its IPC channel. The
 // mount is served from another process than the one that uses it, so that no test can wait for itself.
@@ -29,9 +35,12 @@ const thread = new Worker(new URL('./serve-thread.js', import.meta.url), {
 })
 
 port1.on('message', (answer: ServeAnswer) => report(answer))
-process.on('message', (message: { id: number; command: ServeCommand } | 'unmount' | 'detach') => {
-  if (message === 'unmount' || message === 'detach') {
-    mount.unmount({ lazy: message === 'detach' }).catch((error: unknown) => report({ failed: String(error) }))
+process.on('message', (message: { id: number; command: ServeCommand } | ServeOrder) => {
+  if (typeof message === 'string') {
+    if (message === 'exit') process.exit(3)
+    mount
+      .unmount({ lazy: message === 'detach', force: message === 'force' })
+      .catch((error: unknown) => report({ failed: String(error) }))
     return
   }
   port1.postMessage(message)
