@@ -3,7 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AgentfsError, isAgentfsError, uuidv7 } from '@agentfs/contracts'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Caller } from './caller.js'
-import { bytesOf, newTenant, origin, type RunningEngine, startEngine, textOf } from './running-engine.contract.js'
+import {
+  bytesOf,
+  newTenant,
+  origin,
+  type RunningEngine,
+  startEngine,
+  textOf,
+} from './running-engine.contract.js'
 
 describe('the engine', () => {
   let running: RunningEngine
@@ -49,7 +56,10 @@ describe('the engine', () => {
       const first = await put('same.txt', 'the same')
       expect(first.answer.receipt).toMatchObject({ seq: first.answer.seq })
       const second = await put('same.txt', 'the same')
-      expect(second).toMatchObject({ created: false, answer: { version: first.answer.version, receipt: null } })
+      expect(second).toMatchObject({
+        created: false,
+        answer: { version: first.answer.version, receipt: null },
+      })
       const { data } = await running.engine.files.versions(caller, agent, 'same.txt', { limit: 10 })
       expect(data).toHaveLength(1)
     })
@@ -187,7 +197,9 @@ describe('the engine', () => {
       const email = `${randomUUID()}@example.test`
       const request = { email, password: 'correct horse battery', tenant: 'T' }
       await accounts.signup(origin(), request)
-      await expect(accounts.signup(origin(), { ...request, email: email.toUpperCase() })).rejects.toMatchObject({
+      await expect(
+        accounts.signup(origin(), { ...request, email: email.toUpperCase() }),
+      ).rejects.toMatchObject({
         code: 'already_exists',
       })
       await expect(accounts.login(origin(), { email, password: 'wrong' })).rejects.toMatchObject({
@@ -207,13 +219,15 @@ describe('the engine', () => {
       const { secret } = await accounts.createKey(caller, { name: 'n', role: 'reader', agents: [agent] })
       const narrow = { ...caller, principal: await accounts.verifyApiKey(secret, null) }
       await expect(put('x', 'x')).resolves.toBeDefined()
-      await expect(
-        running.engine.files.put(narrow, agent, 'x', Buffer.from('y')),
-      ).rejects.toMatchObject({ code: 'forbidden' })
+      await expect(running.engine.files.put(narrow, agent, 'x', Buffer.from('y'))).rejects.toMatchObject({
+        code: 'forbidden',
+      })
       await expect(accounts.createKey(narrow, { name: 'w', role: 'manager' })).rejects.toMatchObject({
         code: 'forbidden',
       })
-      await expect(accounts.issueToken(narrow, { role: 'writer' })).rejects.toMatchObject({ code: 'forbidden' })
+      await expect(accounts.issueToken(narrow, { role: 'writer' })).rejects.toMatchObject({
+        code: 'forbidden',
+      })
       const { claims } = await accounts.issueToken(narrow, { agent, prefixes: ['notes'] })
       expect(claims.limits).toMatchObject({ role: 'reader', prefixes: ['notes'] })
     })
@@ -293,9 +307,14 @@ describe('the engine', () => {
   })
 
   it('[ISO-1] names the tenant in every statement on a tenant table', () => {
-    const tables = /\b(?:from|into|update|join)\s+(?:tenants|tenant_keks|users|sessions|api_keys|agents|streams|followers|objects|records|audit_events|content_keys|tombstones|nodes|entries|aliases|versions|parts|stores|store_pushes|idempotency_keys)\b/i
-    const nameless = [...running.statements].filter((text) => tables.test(text) && !text.includes('tenant_id'))
-    const probes = nameless.filter((text) => !/as visible$/.test(text.trim()) && !text.includes('staged_since is not null'))
+    const tables =
+      /\b(?:from|into|update|join)\s+(?:tenants|tenant_keks|users|sessions|api_keys|agents|streams|followers|objects|records|audit_events|content_keys|tombstones|nodes|entries|aliases|versions|parts|stores|store_pushes|idempotency_keys)\b/i
+    const nameless = [...running.statements].filter(
+      (text) => tables.test(text) && !text.includes('tenant_id'),
+    )
+    const probes = nameless.filter(
+      (text) => !/as visible$/.test(text.trim()) && !text.includes('staged_since is not null'),
+    )
     expect(probes).toEqual([])
     expect(new AgentfsError('internal').code).toBe('internal')
   })

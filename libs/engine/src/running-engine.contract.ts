@@ -1,7 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Door, SignupAnswer } from '@agentfs/contracts'
 import { KeyFileKms } from '@agentfs/crypto'
-import { Database, migrate, type ObjectStore, openFilesystemObjectStore, PackingStore, roleUrl } from '@agentfs/storage'
+import {
+  Database,
+  migrate,
+  type ObjectStore,
+  openFilesystemObjectStore,
+  PackingStore,
+  roleUrl,
+} from '@agentfs/storage'
 import { type PostgresCluster, startPostgres, temporaryDirectory } from '@agentfs/testkit'
 import type { Caller, RequestOrigin } from './caller.js'
 import { createEngine, type EngineLimits } from './create-engine.js'

@@ -94,9 +94,7 @@ export class Sessions {
     const { scope, sessionId, secret } = parsed
     const session = await this.#database.withTenant(scope, (tx) => findSession(tx, sessionId))
     if (session === undefined || !sameBytes(session.secretHash, this.#secrets.sessionHash(secret))) return
-    await this.#database.withTenant(scope, (tx) =>
-      revokeSession(tx, sessionId, new Date(this.#clock.now())),
-    )
+    await this.#database.withTenant(scope, (tx) => revokeSession(tx, sessionId, new Date(this.#clock.now())))
     const caller = callerOf(scope, session, origin)
     await this.#administration.note(caller, 'tenant', [{ action: 'auth.logout' }])
   }

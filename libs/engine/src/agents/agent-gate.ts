@@ -46,7 +46,8 @@ export class AgentGate {
     const decision = this.decide(caller, agent, path, action)
     if (decision.allowed) return
     await this.#deny(caller, agent, path)
-    if (!decision.visible) throw new AgentfsError('not_found', { path, detail: 'there is nothing of that name' })
+    if (!decision.visible)
+      throw new AgentfsError('not_found', { path, detail: 'there is nothing of that name' })
     const reason = decision.reasons.find(({ passed }) => !passed)?.detail ?? 'no rule allows it'
     throw new AgentfsError('forbidden', { path, detail: `not allowed here: ${reason}` })
   }
@@ -68,7 +69,7 @@ export class AgentGate {
     const readAtMs = this.#clock.now()
     const known = this.#agents.get(name)
     if (known !== undefined && readAtMs - known.readAtMs < AGENT_TTL_MS) return known.row
-    const row = await this.#database.withTenant(scope, (tx) => findAgent(tx, idOrName))
+    const row = await this.#database.readTenant(scope, (tx) => findAgent(tx, idOrName))
     if (row === undefined) this.#agents.delete(name)
     else this.#agents.set(name, { row, readAtMs })
     return row

@@ -76,9 +76,17 @@ export class Agents implements AgentsApi {
         void insertKeys(tx, [streamKey.row, readsKey.row], at)
         void insertStream(tx, { streamId: agentId, kind: 'agent', agentId, keyId: streamKey.keyId })
         void insertStream(tx, { streamId: uuidv7(), kind: 'reads', agentId, keyId: readsKey.keyId })
-        saveTree(tx, agentId, { nodes: [rootOf(row, at)], entries: [], aliases: [] }, new Map(), { seq: 0, at })
+        saveTree(tx, agentId, { nodes: [rootOf(row, at)], entries: [], aliases: [] }, new Map(), {
+          seq: 0,
+          at,
+        })
         const details = { agent: agentId, name: request.name }
-        await this.#administration.record(tx, caller, { action: 'agent.create', node: row.rootId, details }, agentId)
+        await this.#administration.record(
+          tx,
+          caller,
+          { action: 'agent.create', node: row.rootId, details },
+          agentId,
+        )
       })
     } catch (error) {
       throw nameTaken(error)
@@ -90,7 +98,7 @@ export class Agents implements AgentsApi {
     const { scope, limits } = caller.principal
     const { limit, cursor = '' } = query
     const only = limits.agents === null ? null : arrayLiteral(limits.agents)
-    const rows = await this.#database.withTenant(scope, (tx) => listAgents(tx, cursor, limit + 1, only))
+    const rows = await this.#database.readTenant(scope, (tx) => listAgents(tx, cursor, limit + 1, only))
     const page = rows.slice(0, limit)
     return {
       data: page.map(answerOf),
@@ -100,7 +108,7 @@ export class Agents implements AgentsApi {
 
   async get(caller: Caller, agent: string): Promise<Agent> {
     const { agentId } = await this.#gate.open(caller, agent)
-    const row = await this.#database.withTenant(caller.principal.scope, (tx) => findAgent(tx, agentId))
+    const row = await this.#database.readTenant(caller.principal.scope, (tx) => findAgent(tx, agentId))
     if (row === undefined) throw new AgentfsError('not_found', { detail: 'there is no such agent' })
     return answerOf(row)
   }

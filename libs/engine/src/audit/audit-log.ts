@@ -1,4 +1,11 @@
-import { AgentfsError, type AuditEvent, auditEvent, type AuditAction, type AuditQuery, type ListOf } from '@agentfs/contracts'
+import {
+  AgentfsError,
+  type AuditEvent,
+  auditEvent,
+  type AuditAction,
+  type AuditQuery,
+  type ListOf,
+} from '@agentfs/contracts'
 import {
   type AuditEventRow,
   type Database,
@@ -46,7 +53,8 @@ export class AuditLog implements AuditApi {
     const { limits, scope, actor } = principal
     // Auditors read the log and nothing else of what managers do; a key needs to be a manager's.
     const mayList = (limits.role === 'manager' || actor.kind === 'user') && limits.prefixes === null
-    if (!mayList) throw new AgentfsError('forbidden', { detail: 'the audit log needs a manager or an auditor' })
+    if (!mayList)
+      throw new AgentfsError('forbidden', { detail: 'the audit log needs a manager or an auditor' })
     const asked = query.agent === undefined ? undefined : (await this.#gate.open(caller, query.agent)).agentId
     const filter = {
       before: query.cursor ?? null,

@@ -23,6 +23,8 @@ export interface WholeContent {
   /** Objects that hold some of them. */
   readonly objectIds: readonly string[]
   readonly key: UsableKey
+  /** Where the key is new: its row, to be committed with the content. */
+  readonly newKey?: NewKey
 }
 
 /** Bytes to add to whatever the head is [CON-2]. */

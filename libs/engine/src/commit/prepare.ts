@@ -1,7 +1,13 @@
 import type { TenantScope } from '@agentfs/access'
 import { type Extent as WireExtent, type Operation, PART_BYTES_MAX } from '@agentfs/contracts'
 import type { Extent } from '@agentfs/crypto'
-import { type Database, findPrepareFacts, type PrepareFacts, type PrepareNode } from '@agentfs/storage'
+import {
+  type Database,
+  findPrepareFacts,
+  type PrepareFacts,
+  type PrepareNeeds,
+  type PrepareNode,
+} from '@agentfs/storage'
 import { type ContentOperation, isContentOperation } from '@agentfs/tree'
 import type { BuiltVersion, SealedPart } from '../content/built-content.js'
 import { extentsHash, hashesBytes, sha256 } from '../content/content-hash.js'
@@ -38,31 +44,57 @@ export async function prepare(
   agent: { readonly agentId: string; readonly streamKeyId: string },
   operations: readonly PlannedOperation[],
 ): Promise<Prepared> {
-  const content = operations.map(({ operation }) => operation).filter(isContentOperation)
-  const facts = await tools.database.withTenant(scope, (tx) =>
-    findPrepareFacts(tx, agent.agentId, {
-      nodeIds: content.map(targetOf),
-      appendedNodeIds: content.filter(({ op }) => op === 'append').map(targetOf),
-      versionIds: content.flatMap(basesOf),
-      partIds: content.flatMap(partsOf),
-      keyIds: [agent.streamKeyId],
-    }),
+  const streamKey = await tools.vault.streamKey(scope, agent.streamKeyId)
+  const content = operations.flatMap(({ operation, content: built }) =>
+    built === undefined && isContentOperation(operation) ? [operation] : [],
   )
+  const facts = await findFacts(tools, scope, agent.agentId, operations, content)
   const keys = await tools.vault.unwrap(scope, facts.keys)
-  const streamKey = keys.get(agent.streamKeyId)
-  if (streamKey === undefined) throw new Error("an agent's stream key is gone")
   const preparation = new Preparation(tools, scope, agent.agentId, facts, keys)
   const contents = new Map<number, PreparedContent>()
+  const newKeys: NewKey[] = []
+  const knownKeyIds = new Set<string>()
   for (const [index, { operation, content: built }] of operations.entries()) {
-    if (built !== undefined) contents.set(index, built)
-    else if (isContentOperation(operation)) contents.set(index, await preparation.build(operation))
+    if (built !== undefined) {
+      contents.set(index, built)
+      if (built.newKey === undefined) knownKeyIds.add(built.key.keyId)
+      else newKeys.push(built.newKey)
+    } else if (isContentOperation(operation)) contents.set(index, await preparation.build(operation))
   }
+  for (const keyId of preparation.usedKeyIds) if (keys.has(keyId)) knownKeyIds.add(keyId)
   return {
     contents,
-    newKeys: preparation.newKeys,
-    knownKeyIds: [...preparation.usedKeyIds].filter((id) => keys.has(id)),
+    newKeys: [...newKeys, ...preparation.newKeys],
+    knownKeyIds: [...knownKeyIds],
     streamKey,
   }
+}
+
+/** What content is built on; nothing is asked for nodes that the operations themselves create. */
+async function findFacts(
+  tools: PrepareTools,
+  scope: TenantScope,
+  agentId: string,
+  operations: readonly PlannedOperation[],
+  content: readonly ContentOperation[],
+): Promise<PrepareFacts> {
+  const created = new Set(
+    operations.flatMap(({ operation }) => (operation.op === 'create' ? [operation.node] : [])),
+  )
+  const needs: PrepareNeeds = {
+    nodeIds: content.map(targetOf).filter((id) => !created.has(id)),
+    appendedNodeIds: content
+      .filter(({ op }) => op === 'append')
+      .map(targetOf)
+      .filter((id) => !created.has(id)),
+    versionIds: content.flatMap(basesOf),
+    partIds: content.flatMap(partsOf),
+    keyIds: [],
+  }
+  if (needs.nodeIds.length + needs.versionIds.length + needs.partIds.length === 0) {
+    return { nodes: [], versions: [], keys: [], parts: [] }
+  }
+  return tools.database.readTenant(scope, (tx) => findPrepareFacts(tx, agentId, needs))
 }
 
 class Preparation {
@@ -208,8 +240,11 @@ class Preparation {
     const contentHash = hashesBytes(size, extents)
       ? sha256(await this.#bytes(extents, 0, size))
       : extentsHash(extents)
-    const whole = only !== undefined && extents.length === 1 && only.length === size && only.partOffset === 0
-    const contentMac = whole && parts.some(({ partId }) => partId === only.partId) ? only.mac : contentHash
+    // The part's own hash tells the content only where the content is all of the part.
+    const sole = parts.find(
+      (part) => extents.length === 1 && part.partId === only?.partId && part.size === size,
+    )
+    const contentMac = sole?.contentMac ?? contentHash
     return { kind: 'whole', version: { size, extents, contentHash, contentMac }, parts, key }
   }
 

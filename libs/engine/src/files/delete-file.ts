@@ -1,5 +1,12 @@
 import { AgentfsError, isAgentfsError, type Operation } from '@agentfs/contracts'
-import { type AgentRow, eraseKeys, keysOfNodes, keysSharedBeyond, listBelow, type NodeRow } from '@agentfs/storage'
+import {
+  type AgentRow,
+  eraseKeys,
+  keysOfNodes,
+  keysSharedBeyond,
+  listBelow,
+  type NodeRow,
+} from '@agentfs/storage'
 import type { Caller } from '../caller.js'
 import type { PlannedOperation } from '../commit/planned-operation.js'
 import { type FilesTools, requireNode, resolvePath } from './files-tools.js'
@@ -54,7 +61,8 @@ async function deleteOnce(
     throw new AgentfsError('invalid_request', { detail: 'the root of a home cannot be deleted' })
   }
   const { ifMatch } = options
-  if (ifMatch !== undefined && ifMatch !== '*' && ifMatch !== node.headVersion) throw conflict(node.headVersion)
+  if (ifMatch !== undefined && ifMatch !== '*' && ifMatch !== node.headVersion)
+    throw conflict(node.headVersion)
   const below =
     node.kind === 'directory' && options.recursive === true ? await subtree(tools, caller, agent, node) : []
   const files = [node, ...below].filter(({ kind }) => kind === 'file').map(({ nodeId }) => nodeId)
@@ -93,7 +101,7 @@ async function deleteOnce(
 
 /** All nodes below a directory, what they hold before themselves. */
 async function subtree(tools: FilesTools, caller: Caller, agent: AgentRow, directory: NodeRow) {
-  const nodes = await tools.database.withTenant(caller.principal.scope, (tx) =>
+  const nodes = await tools.database.readTenant(caller.principal.scope, (tx) =>
     listBelow(tx, agent.agentId, directory.nodeId, 4096, null, NODES_MAX + 1),
   )
   if (nodes.length > NODES_MAX) {

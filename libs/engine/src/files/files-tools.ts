@@ -46,9 +46,14 @@ export async function resolvePath(
   path: string,
 ): Promise<ResolvedPath> {
   const names = parsePath(path)
-  const found = await database.withTenant(caller.principal.scope, (tx) =>
+  const found = await database.readTenant(caller.principal.scope, (tx) =>
     findPath(tx, agent.agentId, agent.rootId, names),
   )
+  return resolvedFrom(names, found)
+}
+
+/** What the nodes found along a path say about it. */
+export function resolvedFrom(names: readonly Name[], found: readonly NodeRow[]): ResolvedPath {
   return { names, found, node: found.length === names.length + 1 ? found.at(-1) : undefined }
 }
 
@@ -67,7 +72,9 @@ export function requireNode({ names, found, node }: ResolvedPath): NodeRow {
 export function requireFile(resolved: ResolvedPath): NodeRow {
   const node = requireNode(resolved)
   const path = resolved.names.join('/')
-  if (node.kind === 'directory') throw new AgentfsError('is_directory', { path, detail: 'this is a directory' })
-  if (node.kind === 'symlink') throw new AgentfsError('invalid_request', { path, detail: 'this is a symbolic link' })
+  if (node.kind === 'directory')
+    throw new AgentfsError('is_directory', { path, detail: 'this is a directory' })
+  if (node.kind === 'symlink')
+    throw new AgentfsError('invalid_request', { path, detail: 'this is a symbolic link' })
   return node
 }

@@ -7,7 +7,7 @@ import type {
   RestoreRequest,
   TreeQuery,
 } from '@agentfs/contracts'
-import { type AgentRow, findStream, storedThrough } from '@agentfs/storage'
+import type { AgentRow } from '@agentfs/storage'
 import type { ContentSource, FilesApi, NodeRef, WriteConditions } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
 import { appendFile } from './append-file.js'
@@ -67,16 +67,8 @@ export class Files implements FilesApi {
 
   async stat(caller: Caller, agent: string, ref: NodeRef) {
     const found = await this.#open(caller, agent)
-    const { node, names } = await locate(this.#tools, caller, found, ref)
-    const { stream, stored } = await this.#tools.database.withTenant(caller.principal.scope, async (tx) => {
-      const [head, position] = await Promise.all([
-        findStream(tx, found.agentId),
-        storedThrough(tx, found.agentId),
-      ])
-      return { stream: head, stored: position }
-    })
-    const epoch = stream?.epoch ?? found.epoch
-    return { ...statOf(node, names, epoch, stored), epoch, seq: node.seq }
+    const { node, names, stored } = await locate(this.#tools, caller, found, ref)
+    return { ...statOf(node, names, found.epoch, stored), epoch: found.epoch, seq: node.seq }
   }
 
   async tree(caller: Caller, agent: string, query: TreeQuery) {

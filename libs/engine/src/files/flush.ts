@@ -16,8 +16,11 @@ export async function flushAgent(
   const { until, timeoutMs } = flushRequest.parse(request)
   const { scope } = caller.principal
   const read = () =>
-    tools.database.withTenant(scope, async (tx) => {
-      const [stream, stored] = await Promise.all([findStream(tx, agent.agentId), storedThrough(tx, agent.agentId)])
+    tools.database.readTenant(scope, async (tx) => {
+      const [stream, stored] = await Promise.all([
+        findStream(tx, agent.agentId),
+        storedThrough(tx, agent.agentId),
+      ])
       if (stream === undefined) throw new AgentfsError('not_found', { detail: 'there is no such agent' })
       return { stream, stored: stored.epoch === stream.epoch ? stored.seq : 0 }
     })
@@ -28,7 +31,7 @@ export async function flushAgent(
   }
   await new PackingStore(tools.database).requestFlush(scope, [agent.agentId])
   tools.packHint.hint(scope, agent.agentId)
-  for (const endsAt = performance.now() + timeoutMs; ; ) {
+  for (const endsAt = performance.now() + timeoutMs; ;) {
     const { stored } = await read()
     if (stored >= seq) return { epoch, seq, stored, state: 'stored' }
     if (performance.now() + POLL_MS > endsAt) {

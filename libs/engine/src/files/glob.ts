@@ -107,9 +107,12 @@ function expandBraces(pattern: string): string[] {
       return (match[1] ?? '').split(',').map((choice) => before + choice + after)
     })
     if (expanded.length > ALTERNATIVES_MAX) {
-      throw new AgentfsError('invalid_request', { detail: `a glob has at most ${ALTERNATIVES_MAX} alternatives` })
+      throw new AgentfsError('invalid_request', {
+        detail: `a glob has at most ${ALTERNATIVES_MAX} alternatives`,
+      })
     }
-    if (expanded.length === open.length && expanded.every((text, index) => text === open[index])) return expanded
+    if (expanded.length === open.length && expanded.every((text, index) => text === open[index]))
+      return expanded
     open = expanded
   }
 }

@@ -1,4 +1,12 @@
-import { AgentfsError, type ListOf, type ListQuery, type Name, type Stat, type TreeQuery, type Version } from '@agentfs/contracts'
+import {
+  AgentfsError,
+  type ListOf,
+  type ListQuery,
+  type Name,
+  type Stat,
+  type TreeQuery,
+  type Version,
+} from '@agentfs/contracts'
 import { type AgentRow, listBelow, type ListedNode, listVersions, storedThrough } from '@agentfs/storage'
 import { z } from 'zod'
 import type { Caller } from '../caller.js'
@@ -27,9 +35,9 @@ export async function listTree(
   const { names } = resolved
   let after: readonly Name[] | null = query.cursor === undefined ? null : decodeCursor(query.cursor)
   const data: Stat[] = []
-  const stored = await tools.database.withTenant(scope, (tx) => storedThrough(tx, agent.agentId))
+  const stored = await tools.database.readTenant(scope, (tx) => storedThrough(tx, agent.agentId))
   for (let page = 1; ; page++) {
-    const rows = await tools.database.withTenant(scope, (tx) =>
+    const rows = await tools.database.readTenant(scope, (tx) =>
       listBelow(tx, agent.agentId, directory.nodeId, query.depth, after, query.limit + 1),
     )
     for (const row of rows.slice(0, query.limit)) {
@@ -55,7 +63,7 @@ export async function listFileVersions(
   await tools.gate.require(caller, agent, path, 'read')
   const node = requireFile(await resolvePath(tools, caller, agent, path))
   const below = query.cursor === undefined ? 2 ** 31 - 1 : z.coerce.number().int().min(1).parse(query.cursor)
-  const { rows, stored } = await tools.database.withTenant(caller.principal.scope, async (tx) => {
+  const { rows, stored } = await tools.database.readTenant(caller.principal.scope, async (tx) => {
     const [found, position] = await Promise.all([
       listVersions(tx, agent.agentId, node.nodeId, below, query.limit + 1),
       storedThrough(tx, agent.agentId),

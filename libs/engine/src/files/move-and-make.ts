@@ -28,9 +28,14 @@ export async function makeDirectory(
     if (standing.kind !== 'directory' || !parents) {
       throw new AgentfsError('already_exists', { path, detail: 'something of this name exists' })
     }
-    const stored = await tools.database.withTenant(caller.principal.scope, (tx) => storedThrough(tx, agent.agentId))
+    const stored = await tools.database.readTenant(caller.principal.scope, (tx) =>
+      storedThrough(tx, agent.agentId),
+    )
     const { epoch } = agent
-    return unchangedAnswer(standing, path, { epoch, stored: stateAt(standing.seq, epoch, stored) === 'stored' })
+    return unchangedAnswer(standing, path, {
+      epoch,
+      stored: stateAt(standing.seq, epoch, stored) === 'stored',
+    })
   }
   const { parent, name, creates } = destinationOf(resolved, parents)
   const node = uuidv7()
@@ -81,7 +86,10 @@ export async function movePath(
     check: (tree) => {
       const found = tree.entry(tree.resolve(parent), name) ?? null
       if (found === operation.expected) return
-      throw new AgentfsError('already_exists', { path: to, detail: 'the new name was taken meanwhile; try again' })
+      throw new AgentfsError('already_exists', {
+        path: to,
+        detail: 'the new name was taken meanwhile; try again',
+      })
     },
   })
   const { applied } = outcome

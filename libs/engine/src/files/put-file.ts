@@ -8,12 +8,20 @@ import {
   type WriteAnswer,
 } from '@agentfs/contracts'
 import { contentMac, sameContentMac } from '@agentfs/crypto'
-import { type AgentRow, findKeys, findVersions, type NodeRow, storedThrough } from '@agentfs/storage'
+import {
+  type AgentRow,
+  findPrepareFacts,
+  type NodeRow,
+  storedThrough,
+  type VersionRow,
+} from '@agentfs/storage'
 import type { TreeReader } from '@agentfs/tree'
 import type { ContentSource, WriteConditions } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
-import type { PlannedOperation } from '../commit/planned-operation.js'
-import { macKeyOf } from '../content/seal-part.js'
+import type { PlannedOperation, WholeContent } from '../commit/planned-operation.js'
+import { wholeVersion } from '../commit/prepare.js'
+import { macKeyOf, sealPart } from '../content/seal-part.js'
+import type { UsableKey } from '../keys/key-vault.js'
 import { type FilesTools, resolvePath, type ResolvedPath } from './files-tools.js'
 import { destinationOf } from './missing-directories.js'
 import { inParts } from './read-whole.js'
@@ -50,9 +58,13 @@ export async function putFile(
   await tools.backlog.assertRoom(caller.principal.scope)
   const resolved = await resolvePath(tools, caller, agent, path)
   const standing = resolved.node
-  if (standing?.kind === 'directory') throw new AgentfsError('is_directory', { path, detail: 'this is a directory' })
+  if (standing?.kind === 'directory')
+    throw new AgentfsError('is_directory', { path, detail: 'this is a directory' })
   if (standing?.kind === 'symlink') {
-    throw new AgentfsError('invalid_request', { path, detail: 'this is a symbolic link; write to what it names' })
+    throw new AgentfsError('invalid_request', {
+      path,
+      detail: 'this is a symbolic link; write to what it names',
+    })
   }
   requireConditions(standing, conditions)
   const target: Target = { agent, path, resolved, standing, conditions, action }
@@ -64,21 +76,53 @@ export async function putFile(
   return putLarge(tools, caller, target, chain(head, second.value, parts))
 }
 
+/** One round trip tells the file's key and whether the bytes are there already; the content is sealed here, once. */
 async function putSmall(tools: FilesTools, caller: Caller, target: Target, bytes: Uint8Array) {
-  const { standing } = target
-  if (standing !== undefined && (await holdsBytes(tools, caller, target.agent, standing, bytes))) {
+  const { agent, standing } = target
+  const { scope } = caller.principal
+  const node = standing?.nodeId ?? uuidv7()
+  const facts =
+    standing === undefined
+      ? undefined
+      : await tools.database.readTenant(scope, (tx) =>
+          findPrepareFacts(tx, agent.agentId, {
+            nodeIds: [standing.nodeId],
+            appendedNodeIds: [standing.nodeId],
+            versionIds: [],
+            partIds: [],
+            keyIds: [],
+          }),
+        )
+  const keys = await tools.vault.unwrap(scope, facts?.keys ?? [])
+  const head = facts?.versions[0]
+  if (
+    standing !== undefined &&
+    head !== undefined &&
+    (await holdsBytes(tools, caller, agent, head, keys, bytes))
+  ) {
     return { created: false, answer: await unchanged(tools, caller, target, standing) }
   }
-  const extents = bytes.length === 0 ? [] : [{ offset: 0, data: Uint8Array.from(bytes) }]
-  return commitContent(tools, caller, target, standing?.nodeId ?? uuidv7(), bytes.length, extents)
+  const known = keys.get(facts?.nodes[0]?.contentKeyId ?? '')
+  const made =
+    known === undefined
+      ? await tools.vault.newKey(scope, 'content', { agentId: agent.agentId, nodeId: node })
+      : undefined
+  const key = known ?? made
+  if (key === undefined) throw new Error('a file has no key')
+  const part = sealPart(scope.tenantId, key, bytes)
+  const content: WholeContent = {
+    kind: 'whole',
+    version: wholeVersion(part, bytes),
+    parts: bytes.length === 0 ? [] : [part],
+    uploaded: [],
+    objectIds: [],
+    key,
+    ...(made === undefined ? {} : { newKey: made }),
+  }
+  return commitContent(tools, caller, target, node, bytes.length, [], content)
 }
 
-async function putLarge(
-  tools: FilesTools,
-  caller: Caller,
-  target: Target,
-  parts: AsyncIterable<Uint8Array>,
-) {
+async function putLarge(tools: FilesTools, caller: Caller, target: Target, parts: AsyncIterable<Uint8Array>) {
   const node = target.standing?.nodeId ?? uuidv7()
   const extents: WireExtent[] = []
   const uploads = new Set<Promise<unknown>>()
@@ -114,30 +158,37 @@ async function commitContent(
   node: string,
   size: number,
   extents: WireExtent[],
+  content?: WholeContent,
 ): Promise<{ created: boolean; answer: WriteAnswer }> {
   const { agent, path, resolved, standing, conditions, action } = target
   const write: Operation = { op: 'write', node, base: null, version: uuidv7(), size, extents }
   const operations: PlannedOperation[] = [
-    { operation: write, unconditional: true, ...(action === undefined ? {} : { action }) },
+    {
+      operation: write,
+      unconditional: true,
+      ...(content === undefined ? {} : { content }),
+      ...(action === undefined ? {} : { action }),
+    },
   ]
   let check: (tree: TreeReader) => void
   if (standing === undefined) {
     const { parent, name, creates } = destinationOf(resolved, conditions.parents === true)
-    operations.unshift(
-      ...creates.map((operation) => ({ operation })),
-      { operation: { op: 'create', node, kind: 'file', parent, name } },
-    )
+    operations.unshift(...creates.map((operation) => ({ operation })), {
+      operation: { op: 'create', node, kind: 'file', parent, name },
+    })
     const parentIsNew = creates.length > 0
     check = (tree) => {
       const found = parentIsNew ? undefined : tree.entry(tree.resolve(parent), name)
-      if (conditions.createOnly === true && found !== undefined) throw conflict(tree.node(found)?.version ?? null)
+      if (conditions.createOnly === true && found !== undefined)
+        throw conflict(tree.node(found)?.version ?? null)
       if (conditions.ifMatch !== undefined && conditions.ifMatch !== '*') throw conflict(null)
     }
   } else {
     check = (tree) => {
       const found = tree.node(tree.resolve(node))
       const version = found?.deleted === true ? null : (found?.version ?? null)
-      if (conditions.createOnly === true && found !== undefined && found.deleted !== true) throw conflict(version)
+      if (conditions.createOnly === true && found !== undefined && found.deleted !== true)
+        throw conflict(version)
       const { ifMatch } = conditions
       if (ifMatch !== undefined && ifMatch !== '*' && ifMatch !== version) throw conflict(version)
     }
@@ -171,25 +222,18 @@ async function holdsBytes(
   tools: FilesTools,
   caller: Caller,
   agent: AgentRow,
-  node: NodeRow,
+  head: VersionRow,
+  keys: ReadonlyMap<string, UsableKey>,
   bytes: Uint8Array,
 ): Promise<boolean> {
-  const { headVersion } = node
-  if (headVersion === null || node.size !== bytes.length) return false
+  const key = keys.get(head.keyId)
+  if (head.size !== bytes.length || key === undefined) return false
   if (bytes.length === 0) return true
   const { scope } = caller.principal
-  const [rows, keyRows] = await tools.database.withTenant(scope, async (tx) => {
-    const versions = await findVersions(tx, agent.agentId, [headVersion])
-    const keyIds = versions.map(({ keyId }) => keyId)
-    return [versions, await findKeys(tx, keyIds)] as const
-  })
-  const [row] = rows
-  const keys = await tools.vault.unwrap(scope, keyRows)
-  const key = row === undefined ? undefined : keys.get(row.keyId)
-  if (row === undefined || key === undefined) return false
-  const opened = await tools.opener.open(scope, agent.agentId, row, keys)
+  const opened = await tools.opener.open(scope, agent.agentId, head, keys)
   const [only] = opened.extents
-  if (opened.extents.length === 1 && only?.keyId === key.keyId && only.partOffset === 0) {
+  // A partial run of a part has the whole part's hash: only a whole part may be told by it.
+  if (opened.extents.length === 1 && only?.keyId === key.keyId && sameContentMac(head.contentMac, only.mac)) {
     return sameContentMac(contentMac(macKeyOf(key), bytes), only.mac)
   }
   const standing = await tools.reader.read(scope, agent.agentId, opened.extents, 0, opened.size)
@@ -202,7 +246,9 @@ async function unchanged(
   { agent, path }: Target,
   node: NodeRow,
 ): Promise<WriteAnswer> {
-  const stored = await tools.database.withTenant(caller.principal.scope, (tx) => storedThrough(tx, agent.agentId))
+  const stored = await tools.database.readTenant(caller.principal.scope, (tx) =>
+    storedThrough(tx, agent.agentId),
+  )
   const { epoch } = agent
   return unchangedAnswer(node, path, { epoch, stored: stateAt(node.seq, epoch, stored) === 'stored' })
 }

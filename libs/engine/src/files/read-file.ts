@@ -1,7 +1,8 @@
 import { AgentfsError, PART_BYTES_MAX } from '@agentfs/contracts'
-import { type AgentRow, findKeys, type NodeRow, storedThrough, type VersionRow } from '@agentfs/storage'
+import type { AgentRow, NodeRow } from '@agentfs/storage'
 import type { ByteRangeRequest, ContentChoice, NodeRef, OpenedContent } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
+import type { OpenedVersion } from '../reads/version-opener.js'
 import type { FilesTools } from './files-tools.js'
 import { locate } from './locate.js'
 import { findChosen } from './restore-file.js'
@@ -24,46 +25,58 @@ export async function readFile(
   ref: NodeRef,
   options: ReadOptions,
 ): Promise<OpenedContent> {
-  const { node, names } = await locate(tools, caller, agent, ref)
+  const { node, names, stored } = await locate(tools, caller, agent, ref)
   const path = names.join('/')
-  if (node.kind === 'directory') throw new AgentfsError('is_directory', { path, detail: 'this is a directory' })
+  if (node.kind === 'directory')
+    throw new AgentfsError('is_directory', { path, detail: 'this is a directory' })
   if (node.kind === 'symlink') {
     throw new AgentfsError('invalid_request', { path, detail: 'this is a symbolic link; read what it names' })
   }
   const { scope } = caller.principal
-  const [row, keyRows, stored] = await tools.database.withTenant(scope, async (tx) => {
-    const position = storedThrough(tx, agent.agentId)
-    const found = await findChosen(tx, agent.agentId, node, options)
-    return [found, await findKeys(tx, found === undefined ? [] : [found.keyId]), await position] as const
-  })
-  const chosen = options.version !== undefined || options.at !== undefined
-  if (row === undefined && (chosen || node.headVersion !== null)) {
-    throw new AgentfsError('not_found', { path, detail: 'there is no such version' })
-  }
-  const stat = statOf(node, names, agent.epoch, stored)
-  const size = row?.size ?? 0
+  const version = await openChosen(tools, caller, agent, node, options)
+  const size = version?.size ?? 0
   const range = rangeOf(size, options.range)
   const opened = {
-    stat,
-    version: row?.versionId ?? null,
-    number: row?.number ?? 0,
+    stat: statOf(node, names, agent.epoch, stored),
+    version: version?.versionId ?? null,
+    number: version?.number ?? 0,
     size,
     epoch: agent.epoch,
     seq: node.seq,
     range,
   }
-  if (range === null || options.metadataOnly === true || row === undefined) {
+  if (range === null || options.metadataOnly === true || version === undefined) {
     return { ...opened, body: new Uint8Array(0) }
   }
-  const keys = await tools.vault.unwrap(scope, keyRows)
-  const { extents } = await tools.opener.open(scope, agent.agentId, row, keys)
-  await noteRead(tools, caller, agent, node, row, path, range.to - range.from)
   const { from, to } = range
+  await noteRead(tools, caller, agent, node, version.versionId, path, to - from)
   const body =
     to - from <= PART_BYTES_MAX
-      ? await tools.reader.read(scope, agent.agentId, extents, from, to)
-      : tools.reader.stream(scope, agent.agentId, extents, from, to)
+      ? await tools.reader.read(scope, agent.agentId, version.extents, from, to)
+      : tools.reader.stream(scope, agent.agentId, version.extents, from, to)
   return { ...opened, body }
+}
+
+/** The chosen version, opened; undefined for a file without content whose head was asked for. */
+async function openChosen(
+  tools: FilesTools,
+  caller: Caller,
+  agent: AgentRow,
+  node: NodeRow,
+  options: ReadOptions,
+): Promise<OpenedVersion | undefined> {
+  const { scope } = caller.principal
+  const ofHead = options.version === undefined && options.at === undefined
+  if (ofHead && node.headVersion === null) return undefined
+  // An opened manifest holds no bytes: those still need their keys' rows, which every read looks at.
+  const known = ofHead ? tools.opener.remembered(scope, node.headVersion ?? '') : undefined
+  if (known !== undefined && known.extents.length > 0) return known
+  const { row, keys } = await tools.database.withTenant(scope, async (tx) => {
+    const found = await findChosen(tx, agent.agentId, node, options)
+    return { row: found, keys: await tools.vault.load(tx, found === undefined ? [] : [found.keyId]) }
+  })
+  if (row === undefined) throw new AgentfsError('not_found', { detail: 'there is no such version' })
+  return tools.opener.open(scope, agent.agentId, row, keys)
 }
 
 /** The bytes a range asks for of a content; null where it lies wholly beyond the end. */
@@ -85,10 +98,10 @@ async function noteRead(
   caller: Caller,
   agent: AgentRow,
   node: NodeRow,
-  row: VersionRow,
+  version: string,
   path: string,
   bytes: number,
 ): Promise<void> {
-  const change = { action: 'file.read', node: node.nodeId, path, version: row.versionId, bytes } as const
+  const change = { action: 'file.read', node: node.nodeId, path, version, bytes } as const
   await tools.administration.note(caller, { readsOf: agent.agentId }, [change], 'allowed', agent.agentId)
 }

@@ -88,11 +88,12 @@ async function standingOrDeleted(
   const resolved = await resolvePath(tools, caller, agent, path)
   const parent = resolved.found.at(-1)
   const name = resolved.names.at(-1)
-  if (resolved.node !== undefined || resolved.found.length !== resolved.names.length) return requireFile(resolved)
+  if (resolved.node !== undefined || resolved.found.length !== resolved.names.length)
+    return requireFile(resolved)
   const deleted =
     parent === undefined || name === undefined
       ? undefined
-      : await tools.database.withTenant(caller.principal.scope, (tx) =>
+      : await tools.database.readTenant(caller.principal.scope, (tx) =>
           findDeletedNode(tx, agent.agentId, parent.nodeId, name),
         )
   return deleted ?? requireFile(resolved)

@@ -51,7 +51,7 @@ export class ContentReader {
     from: number,
     to: number,
   ): AsyncGenerator<Uint8Array> {
-    for (let at = from; at < to; ) {
+    for (let at = from; at < to;) {
       // Windows end at multiples of their size, where parts of large files do.
       const end = Math.min(to, (Math.floor(at / READ_WINDOW_BYTES) + 1) * READ_WINDOW_BYTES)
       yield await this.read(scope, agentId, extents, at, end)
@@ -66,7 +66,7 @@ export class ContentReader {
   ): Promise<{ parts: Map<string, PartRow>; keys: Map<string, UsableKey> }> {
     const partIds = [...new Set(extents.map(({ partId }) => partId))]
     const keyIds = [...new Set(extents.map(({ keyId }) => keyId))]
-    const [rows, keyRows] = await this.#database.withTenant(scope, (tx) =>
+    const [rows, keyRows] = await this.#database.readTenant(scope, (tx) =>
       Promise.all([findParts(tx, agentId, partIds), findKeys(tx, keyIds)]),
     )
     return {
@@ -86,7 +86,8 @@ export class ContentReader {
     const key = keys.get(extent.keyId)
     if (key === undefined) throw new AgentfsError('not_found', { detail: 'the content was erased' })
     const part = parts.get(extent.partId)
-    if (part === undefined || !sameContentMac(part.contentMac, extent.mac)) throw corrupt(extent, 'missing or swapped')
+    if (part === undefined || !sameContentMac(part.contentMac, extent.mac))
+      throw corrupt(extent, 'missing or swapped')
     const sealed = await this.#sealed.get(scope, extent.partId, part)
     const binding = { kind: 'part', tenantId: scope.tenantId, objectId: extent.partId, ...key } as const
     const plain = openObjectRange(binding, sealed, from, length)

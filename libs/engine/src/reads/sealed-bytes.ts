@@ -44,7 +44,11 @@ export class SealedBytes {
     } catch (error) {
       if (!(error instanceof AgentfsError) || error.code !== 'not_found') throw error
       // A missing object is damage, not a missing file.
-      throw new AgentfsError('object_corrupt', { objectId: id, object: key, reason: 'missing' }, { cause: error })
+      throw new AgentfsError(
+        'object_corrupt',
+        { objectId: id, object: key, reason: 'missing' },
+        { cause: error },
+      )
     }
   }
 }

@@ -92,7 +92,10 @@ export class VersionOpener {
       const part = parts.get(page.partId)
       const key = keys.get(page.keyId)
       if (part === undefined || key === undefined) {
-        throw new AgentfsError('object_corrupt', { objectId: page.partId, reason: 'a page of extents is missing' })
+        throw new AgentfsError('object_corrupt', {
+          objectId: page.partId,
+          reason: 'a page of extents is missing',
+        })
       }
       const sealed = await this.#sealed.get(scope, page.partId, part)
       const binding = { kind: 'part', tenantId: scope.tenantId, objectId: page.partId, ...key } as const

@@ -1,3 +1,4 @@
+import { connect, type Socket } from 'node:net'
 import postgres from 'postgres'
 import { connectionLost } from './database-errors.js'
 
@@ -31,6 +32,8 @@ export interface Lease {
   readonly sql: SingleConnection
   /** Throws where the connection ended since it was borrowed: what follows would run outside the transaction. */
   assertAlive(): void
+  /** Rejects when the connection ends before it is released. The driver can forget a query sent in that very moment. */
+  readonly lost: Promise<never>
   release(): void
 }
 
@@ -42,6 +45,8 @@ interface Slot {
 interface Client {
   readonly sql: SingleConnection
   lost: boolean
+  /** Tells the borrower. */
+  onLost: (() => void) | undefined
 }
 
 /**
@@ -71,14 +76,20 @@ export class ConnectionPool {
     }
     const { client } = slot
     let released = false
+    const lost = new Promise<never>((_resolve, reject) => {
+      client.onLost = () => reject(connectionLost())
+    })
+    lost.catch(() => undefined)
     return {
       sql: client.sql,
+      lost,
       assertAlive: () => {
         if (released || client.lost) throw connectionLost()
       },
       release: () => {
         if (released) return
         released = true
+        client.onLost = undefined
         const next = this.#waiting.shift()
         if (next === undefined) this.#idle.push(slot)
         else next(slot)
@@ -102,6 +113,7 @@ function newClient(options: ConnectionPoolOptions): Client {
   const { onStatement } = options
   const client: Client = {
     lost: false,
+    onLost: undefined,
     sql: postgres(options.url, {
       max: 1,
       fetch_types: false,
@@ -112,9 +124,12 @@ function newClient(options: ConnectionPoolOptions): Client {
       onnotice: () => undefined,
       onclose: () => {
         client.lost = true
+        client.onLost?.()
       },
       types: TYPES,
       transform: { column: { from: postgres.toCamel } },
+      // An option of the driver that its types leave out.
+      ...{ socket: connectWithoutDelay },
       ...(onStatement === undefined
         ? {}
         : { debug: (_connection: number, text: string) => onStatement(text) }),
@@ -122,10 +137,31 @@ function newClient(options: ConnectionPoolOptions): Client {
         application_name: options.applicationName,
         statement_timeout: 30_000,
         idle_in_transaction_session_timeout: 30_000,
+        // All queries are look-ups by key: one plan each is enough, and must not turn into a scan while a table is small.
+        plan_cache_mode: 'force_generic_plan',
+        enable_seqscan: 'off',
+        jit: 'off',
       },
     }),
   }
   return client
+}
+
+/**
+ * A socket that sends at once. Pipelined statements go out in several small writes: with Nagle's algorithm each but the
+ * first waits for the server's delayed acknowledgement, 40 ms. Given out while it connects, for then a refusal ends the
+ * connection as the driver expects it.
+ */
+function connectWithoutDelay({ host, port, path }: DriverAddress): Socket {
+  if (typeof path === 'string') return connect({ path })
+  return connect({ host: host[0] ?? 'localhost', port: port[0] ?? 5432, noDelay: true })
+}
+
+/** The driver's parsed options, as far as they say where the server is. */
+interface DriverAddress {
+  readonly host: readonly string[]
+  readonly port: readonly number[]
+  readonly path: string | false
 }
 
 /** A one-dimensional array of ids or words as Postgres prints it; elements here hold no commas or quotes that need more. */

@@ -45,7 +45,11 @@ export class Database {
    * Runs `work` in one transaction of one tenant and commits. Whatever it throws rolls back. `work` need not await its
    * last queries: COMMIT is sent behind them, and this returns when it is answered.
    */
-  async withTenant<T>(scope: TenantScope, work: (tx: TenantTransaction) => Promise<T>): Promise<T> {
+  async withTenant<T>(
+    scope: TenantScope,
+    work: (tx: TenantTransaction) => Promise<T>,
+    atOnce = false,
+  ): Promise<T> {
     const { tenantId } = scope
     // SET LOCAL takes no parameters, and set_config does not reach the workers of a distributed Postgres.
     if (!isUuid(tenantId)) throw new TypeError('not a tenant id')
@@ -54,7 +58,16 @@ export class Database {
       (lease) => new TenantTransaction(lease, scope),
       `begin; set local app.tenant = '${tenantId}'`,
       work,
+      atOnce,
     )
+  }
+
+  /**
+   * Runs `look`, which sends all its queries before it first waits, in one round trip: COMMIT travels behind them. A query
+   * sent later throws.
+   */
+  async readTenant<T>(scope: TenantScope, look: (tx: TenantTransaction) => Promise<T>): Promise<T> {
+    return this.withTenant(scope, look, true)
   }
 
   /** Runs `work` in a transaction without a tenant: only tables outside the tenants show rows. */
@@ -77,6 +90,7 @@ export class Database {
     open: (lease: Lease) => Tx,
     begin: string,
     work: (tx: Tx) => Promise<T>,
+    atOnce = false,
   ): Promise<T> {
     const lease = await pool.acquire()
     try {
@@ -85,7 +99,9 @@ export class Database {
       void tx.send(begin).catch(() => undefined)
       let result: T
       try {
-        result = await work(tx)
+        const working = work(tx)
+        if (atOnce) return await committedAtOnce(tx, working)
+        result = await working
       } catch (error) {
         await rollBack(tx)
         // Queries behind a failed one only say that the transaction is aborted; the first says why.
@@ -102,6 +118,16 @@ export class Database {
       lease.release()
     }
   }
+}
+
+/** Sends COMMIT behind what was sent so far; there is nothing to roll back, for a failed transaction ends with it too. */
+async function committedAtOnce<T>(tx: Transaction, working: Promise<T>): Promise<T> {
+  const committed = tx.send('commit')
+  tx.seal()
+  const [result] = await Promise.allSettled([working, committed])
+  if (tx.failure !== undefined) throw tx.failure.error
+  if (result.status === 'rejected') throw result.reason
+  return result.value
 }
 
 const ABORTED = '25P02'

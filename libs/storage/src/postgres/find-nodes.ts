@@ -15,14 +15,14 @@ export async function findPath(
     with recursive walk (depth, node_id) as (
       select 0, ${rootId}::uuid
       union all
-      select w.depth + 1, e.node_id from walk w join entries e on e.tenant_id = ${tenantId} and e.agent_id = ${agentId}
-        and e.parent_id = w.node_id and e.name = (${arrayLiteral(names.map(nameColumn))}::bytea[])[w.depth + 1]
+      select w.depth + 1, e.node_id from walk w cross join lateral (
+        select node_id from entries
+        where tenant_id = ${tenantId} and agent_id = ${agentId} and parent_id = w.node_id
+          and name = (${arrayLiteral(names.map(nameColumn))}::bytea[])[w.depth + 1] offset 0) e
       where w.depth < ${names.length}
     )
-    select n.node_id, n.kind, n.mode, n.uid, n.gid, n.mtime_sec, n.mtime_nsec, n.ctime_sec, n.ctime_nsec, n.size,
-      n.head_version, n.number, n.links, n.target, n.xattrs, n.content_key_id, n.created_at, n.modified_at,
-      n.modified_by, n.seq, n.deleted_at, n.deleted_parent, n.deleted_name
-    from walk join nodes n on n.tenant_id = ${tenantId} and n.agent_id = ${agentId} and n.node_id = walk.node_id
+    select n.* from walk cross join lateral (
+      select * from nodes where tenant_id = ${tenantId} and agent_id = ${agentId} and node_id = walk.node_id offset 0) n
     order by walk.depth`
 }
 

@@ -36,9 +36,10 @@ export function insertKeys(tx: TenantTransaction, rows: readonly NewKeyRow[], at
 /** The keys of these ids that are neither gone nor tombstoned [ENC-3]. */
 export function findKeys(tx: TenantTransaction, keyIds: readonly string[]): Promise<KeyRow[]> {
   return tx.query<KeyRow>`
-    select key_id, key_version, wrapped from content_keys k
-    where tenant_id = ${tx.tenantId} and key_id = any (${arrayLiteral(keyIds)}::uuid[])
-      and not exists (select from tombstones t where t.tenant_id = ${tx.tenantId} and t.key_id = k.key_id)`
+    select k.key_id, k.key_version, k.wrapped from unnest(${arrayLiteral(keyIds)}::uuid[]) as w(id)
+    cross join lateral (
+      select * from content_keys c where c.tenant_id = ${tx.tenantId} and c.key_id = w.id and not exists (
+        select from tombstones t where t.tenant_id = ${tx.tenantId} and t.key_id = w.id) offset 0) k`
 }
 
 /** Passes a node's keys to the node it became one with. */

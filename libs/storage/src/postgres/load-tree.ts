@@ -4,6 +4,11 @@ import type { TenantTransaction } from './transaction.js'
 import { imageOfRow, nameColumn, type NodeRow } from './tree-rows.js'
 import type { TreeNeeds, WorkingSet } from './working-set.js'
 
+interface AskedRow {
+  readonly askedId: string
+  readonly actualId: string
+}
+
 interface EntryRow {
   readonly parentId: string
   readonly name: Uint8Array
@@ -13,6 +18,9 @@ interface EntryRow {
 /**
  * Loads what is needed into a working set, in one round trip: the nodes of the ids and of the names, aliases followed, and
  * all names of each of them and of their ancestors. Of children, `childrenMax + 1` names at most.
+ *
+ * Every look-up is a lateral by a whole key behind `offset 0`: no plan, made on whatever statistics, can turn it into a scan
+ * of an agent's tree.
  */
 export async function loadTree(
   tx: TenantTransaction,
@@ -22,50 +30,49 @@ export async function loadTree(
   childrenMax: number,
 ): Promise<void> {
   const { tenantId } = tx
-  const ids = arrayLiteral([...needs.ids, ...needs.names.map(({ parent }) => parent)])
+  const ids = arrayLiteral([...new Set([...needs.ids, ...needs.names.map(({ parent }) => parent)])])
   const parents = arrayLiteral(needs.names.map(({ parent }) => parent))
   const names = arrayLiteral(needs.names.map(({ name }) => nameColumn(name)))
-  const [aliases, named, nodes, chain, children] = await Promise.all([
-    tx.query<{ aliasId: string; nodeId: string }>`
-      select alias_id, node_id from aliases
-      where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = any (${ids}::uuid[])`,
+  const [asked, named, chain, children] = await Promise.all([
+    tx.query<AskedRow & NodeRow>`
+      select w.id as asked_id, r.id as actual_id, n.* from unnest(${ids}::uuid[]) as w(id)
+      cross join lateral (select coalesce((
+        select node_id from aliases where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = w.id), w.id) as id) r
+      left join lateral (
+        select * from nodes where tenant_id = ${tenantId} and agent_id = ${agentId} and node_id = r.id offset 0) n on true`,
     needs.names.length === 0
       ? []
-      : tx.query<EntryRow>`
-      select e.parent_id, e.name, e.node_id
-      from unnest(${parents}::uuid[], ${names}::bytea[]) as w(parent_id, name)
-      left join aliases a on a.tenant_id = ${tenantId} and a.agent_id = ${agentId} and a.alias_id = w.parent_id
-      join entries e on e.tenant_id = ${tenantId} and e.agent_id = ${agentId}
-        and e.parent_id = coalesce(a.node_id, w.parent_id) and e.name = w.name`,
-    tx.query<NodeRow>`
-      with seeds as (
-        select id from unnest(${ids}::uuid[]) as i(id)
-        union select node_id from aliases
-        where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = any (${ids}::uuid[])
-        union select e.node_id from unnest(${parents}::uuid[], ${names}::bytea[]) as w(parent_id, name)
-        left join aliases a on a.tenant_id = ${tenantId} and a.agent_id = ${agentId} and a.alias_id = w.parent_id
-        join entries e on e.tenant_id = ${tenantId} and e.agent_id = ${agentId}
-          and e.parent_id = coalesce(a.node_id, w.parent_id) and e.name = w.name
-      )
-      select n.node_id, n.kind, n.mode, n.uid, n.gid, n.mtime_sec, n.mtime_nsec, n.ctime_sec, n.ctime_nsec, n.size,
-        n.head_version, n.number, n.links, n.target, n.xattrs, n.content_key_id, n.created_at, n.modified_at,
-        n.modified_by, n.seq, n.deleted_at, n.deleted_parent, n.deleted_name
-      from seeds join nodes n on n.tenant_id = ${tenantId} and n.agent_id = ${agentId} and n.node_id = seeds.id`,
+      : tx.query<EntryRow & NodeRow>`
+      select e.parent_id, e.name, n.* from unnest(${parents}::uuid[], ${names}::bytea[]) as w(parent_id, name)
+      cross join lateral (select coalesce((
+        select node_id from aliases where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = w.parent_id),
+        w.parent_id) as id) r
+      cross join lateral (
+        select * from entries
+        where tenant_id = ${tenantId} and agent_id = ${agentId} and parent_id = r.id and name = w.name offset 0) e
+      cross join lateral (
+        select * from nodes where tenant_id = ${tenantId} and agent_id = ${agentId} and node_id = e.node_id offset 0) n`,
     tx.query<EntryRow>`
       with recursive seeds as (
-        select id from unnest(${ids}::uuid[]) as i(id)
-        union select node_id from aliases
-        where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = any (${ids}::uuid[])
-        union select e.node_id from unnest(${parents}::uuid[], ${names}::bytea[]) as w(parent_id, name)
-        left join aliases a on a.tenant_id = ${tenantId} and a.agent_id = ${agentId} and a.alias_id = w.parent_id
-        join entries e on e.tenant_id = ${tenantId} and e.agent_id = ${agentId}
-          and e.parent_id = coalesce(a.node_id, w.parent_id) and e.name = w.name
-      ), chain as (
-        select e.parent_id, e.name, e.node_id from seeds
-        join entries e on e.tenant_id = ${tenantId} and e.agent_id = ${agentId} and e.node_id = seeds.id
+        select coalesce((
+          select node_id from aliases where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = w.id), w.id) as id
+        from unnest(${ids}::uuid[]) as w(id)
         union
-        select e.parent_id, e.name, e.node_id from chain
-        join entries e on e.tenant_id = ${tenantId} and e.agent_id = ${agentId} and e.node_id = chain.parent_id
+        select e.node_id from unnest(${parents}::uuid[], ${names}::bytea[]) as w(parent_id, name)
+        cross join lateral (select coalesce((
+          select node_id from aliases where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = w.parent_id),
+          w.parent_id) as id) r
+        cross join lateral (
+          select node_id from entries
+          where tenant_id = ${tenantId} and agent_id = ${agentId} and parent_id = r.id and name = w.name offset 0) e
+      ), chain as (
+        select e.parent_id, e.name, e.node_id from seeds cross join lateral (
+          select parent_id, name, node_id from entries
+          where tenant_id = ${tenantId} and agent_id = ${agentId} and node_id = seeds.id offset 0) e
+        union
+        select e.parent_id, e.name, e.node_id from chain cross join lateral (
+          select parent_id, name, node_id from entries
+          where tenant_id = ${tenantId} and agent_id = ${agentId} and node_id = chain.parent_id offset 0) e
       )
       select parent_id, name, node_id from chain`,
     needs.children.size === 0
@@ -77,8 +84,12 @@ export async function loadTree(
         limit ${childrenMax + 1}
       ) e`,
   ])
-  for (const { aliasId, nodeId } of aliases) set.putAlias(aliasId, nodeId)
-  for (const row of nodes) set.putNode(imageOfRow(row), row.contentKeyId)
+  for (const row of asked) {
+    if (row.askedId !== row.actualId) set.putAlias(row.askedId, row.actualId)
+    // A left join gives nulls where there is no node.
+    if ((row.nodeId as string | null) !== null) set.putNode(imageOfRow(row), row.contentKeyId)
+  }
+  for (const row of named) set.putNode(imageOfRow(row), row.contentKeyId)
   for (const { parentId, name, nodeId } of chain) {
     set.putName(nodeId, { parent: parentId, name: nameFromBytes(name) })
     set.settleNames(parentId)

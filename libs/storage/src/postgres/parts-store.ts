@@ -69,8 +69,11 @@ export function findParts(
   return tx.query<PartRow>`
     select p.part_id, p.node_id, p.key_id, p.size, p.content_mac, p.seq is not null as named, p.sealed, p.sealed_length,
       p.object_id, o.object_key, p.object_offset
-    from parts p left join objects o on o.tenant_id = p.tenant_id and o.object_id = p.object_id
-    where p.tenant_id = ${tx.tenantId} and p.agent_id = ${agentId} and p.part_id = any (${arrayLiteral(partIds)}::uuid[])`
+    from unnest(${arrayLiteral(partIds)}::uuid[]) as w(id)
+    cross join lateral (
+      select * from parts where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and part_id = w.id offset 0) p
+    left join lateral (
+      select object_key from objects where tenant_id = ${tx.tenantId} and object_id = p.object_id offset 0) o on true`
 }
 
 /** Parts by id without their bytes. */
@@ -80,7 +83,9 @@ export function findPartFacts(
   partIds: readonly string[],
 ): Promise<(Omit<PartRow, keyof SealedPlace> & { readonly staged: boolean })[]> {
   return tx.query<Omit<PartRow, keyof SealedPlace> & { staged: boolean }>`
-    select part_id, node_id, key_id, size, content_mac, seq is not null as named, object_id, sealed is not null as staged
-    from parts
-    where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and part_id = any (${arrayLiteral(partIds)}::uuid[])`
+    select p.part_id, p.node_id, p.key_id, p.size, p.content_mac, p.named, p.object_id, p.staged
+    from unnest(${arrayLiteral(partIds)}::uuid[]) as w(id)
+    cross join lateral (
+      select part_id, node_id, key_id, size, content_mac, seq is not null as named, object_id, sealed is not null as staged
+      from parts where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and part_id = w.id offset 0) p`
 }

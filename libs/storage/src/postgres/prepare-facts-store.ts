@@ -1,5 +1,5 @@
 import { arrayLiteral } from './array-literal.js'
-import type { KeyRow } from './keys-store.js'
+import { findKeys, type KeyRow } from './keys-store.js'
 import { findPartFacts, type PartRow } from './parts-store.js'
 import type { TenantTransaction } from './transaction.js'
 import type { SealedPlace, VersionRow } from './versions-store.js'
@@ -30,46 +30,90 @@ export interface PrepareFacts {
   readonly parts: readonly (Omit<PartRow, keyof SealedPlace> & { readonly staged: boolean })[]
 }
 
-/** Reads what content operations are built on, in one round trip. */
+type WithKey<Row> = Row & {
+  readonly openingKeyId: string | null
+  readonly keyVersion: number
+  readonly wrapped: Uint8Array
+}
+
+/** Reads what content operations are built on, in one round trip: every query is sent before the first is awaited. */
 export async function findPrepareFacts(
   tx: TenantTransaction,
   agentId: string,
   needs: PrepareNeeds,
 ): Promise<PrepareFacts> {
-  const { tenantId } = tx
-  const nodeIds = arrayLiteral(needs.nodeIds)
-  const appended = arrayLiteral(needs.appendedNodeIds)
-  const versionIds = arrayLiteral(needs.versionIds)
-  const [nodes, versions, keys, parts] = await Promise.all([
-    tx.query<PrepareNode>`
-      select i.id as asked_id, n.node_id, n.content_key_id, n.head_version
-      from unnest(${nodeIds}::uuid[]) as i(id)
-      left join aliases a on a.tenant_id = ${tenantId} and a.agent_id = ${agentId} and a.alias_id = i.id
-      join nodes n on n.tenant_id = ${tenantId} and n.agent_id = ${agentId} and n.node_id = coalesce(a.node_id, i.id)`,
-    tx.query<VersionRow>`
-      select v.node_id, v.version_id, v.number, v.parents, v.author, v.size, v.content_mac, v.key_id, v.epoch, v.seq,
-        v.created_at, v.sealed, v.sealed_length, o.object_key, v.object_offset
-      from versions v left join objects o on o.tenant_id = v.tenant_id and o.object_id = v.object_id
-      where v.tenant_id = ${tenantId} and v.agent_id = ${agentId} and v.version_id in (
-        select unnest(${versionIds}::uuid[])
-        union select n.head_version from unnest(${appended}::uuid[]) as i(id)
-        left join aliases a on a.tenant_id = ${tenantId} and a.agent_id = ${agentId} and a.alias_id = i.id
-        join nodes n on n.tenant_id = ${tenantId} and n.agent_id = ${agentId} and n.node_id = coalesce(a.node_id, i.id))`,
-    tx.query<KeyRow>`
-      select key_id, key_version, wrapped from content_keys k
-      where tenant_id = ${tenantId} and key_id in (
-        select unnest(${arrayLiteral(needs.keyIds)}::uuid[])
-        union select n.content_key_id from unnest(${nodeIds}::uuid[]) as i(id)
-        left join aliases a on a.tenant_id = ${tenantId} and a.agent_id = ${agentId} and a.alias_id = i.id
-        join nodes n on n.tenant_id = ${tenantId} and n.agent_id = ${agentId} and n.node_id = coalesce(a.node_id, i.id)
-        union select v.key_id from versions v
-        where v.tenant_id = ${tenantId} and v.agent_id = ${agentId} and v.version_id = any (${versionIds}::uuid[])
-        union select v.key_id from unnest(${appended}::uuid[]) as i(id)
-        left join aliases a on a.tenant_id = ${tenantId} and a.agent_id = ${agentId} and a.alias_id = i.id
-        join nodes n on n.tenant_id = ${tenantId} and n.agent_id = ${agentId} and n.node_id = coalesce(a.node_id, i.id)
-        join versions v on v.tenant_id = ${tenantId} and v.agent_id = ${agentId} and v.version_id = n.head_version)
-      and not exists (select from tombstones t where t.tenant_id = ${tenantId} and t.key_id = k.key_id)`,
+  const [nodes, versions, heads, keys, parts] = await Promise.all([
+    needs.nodeIds.length === 0 ? [] : findNodesWithKeys(tx, agentId, needs.nodeIds),
+    needs.versionIds.length === 0 ? [] : findVersionsWithKeys(tx, agentId, needs.versionIds),
+    needs.appendedNodeIds.length === 0 ? [] : findHeadsWithKeys(tx, agentId, needs.appendedNodeIds),
+    needs.keyIds.length === 0 ? [] : findKeys(tx, needs.keyIds),
     needs.partIds.length === 0 ? [] : findPartFacts(tx, agentId, needs.partIds),
   ])
-  return { nodes, versions, keys, parts }
+  const found = [...nodes, ...versions, ...heads].flatMap(({ openingKeyId, keyVersion, wrapped }) =>
+    openingKeyId === null ? [] : [{ keyId: openingKeyId, keyVersion, wrapped }],
+  )
+  return { nodes, versions: [...versions, ...heads], keys: [...keys, ...found], parts }
+}
+
+function findNodesWithKeys(
+  tx: TenantTransaction,
+  agentId: string,
+  nodeIds: readonly string[],
+): Promise<WithKey<PrepareNode>[]> {
+  const { tenantId } = tx
+  return tx.query<WithKey<PrepareNode>>`
+    select w.id as asked_id, n.node_id, n.content_key_id, n.head_version, k.key_id as opening_key_id, k.key_version, k.wrapped
+    from unnest(${arrayLiteral(nodeIds)}::uuid[]) as w(id)
+    cross join lateral (select coalesce((
+      select node_id from aliases where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = w.id), w.id) as id) r
+    cross join lateral (
+      select * from nodes where tenant_id = ${tenantId} and agent_id = ${agentId} and node_id = r.id offset 0) n
+    left join lateral (
+      select * from content_keys c where c.tenant_id = ${tenantId} and c.key_id = n.content_key_id and not exists (
+        select from tombstones t where t.tenant_id = ${tenantId} and t.key_id = c.key_id) offset 0) k on true`
+}
+
+/** Versions by id, each with the key that opens its manifest unless that was erased. */
+export function findVersionsWithKeys(
+  tx: TenantTransaction,
+  agentId: string,
+  versionIds: readonly string[],
+): Promise<WithKey<VersionRow>[]> {
+  const { tenantId } = tx
+  return tx.query<WithKey<VersionRow>>`
+    select v.node_id, v.version_id, v.number, v.parents, v.author, v.size, v.content_mac, v.key_id, v.epoch, v.seq,
+      v.created_at, v.sealed, v.sealed_length, o.object_key, v.object_offset, k.key_id as opening_key_id, k.key_version,
+      k.wrapped
+    from unnest(${arrayLiteral(versionIds)}::uuid[]) as w(id)
+    cross join lateral (
+      select * from versions where tenant_id = ${tenantId} and agent_id = ${agentId} and version_id = w.id offset 0) v
+    left join lateral (
+      select object_key from objects where tenant_id = ${tenantId} and object_id = v.object_id offset 0) o on true
+    left join lateral (
+      select * from content_keys c where c.tenant_id = ${tenantId} and c.key_id = v.key_id and not exists (
+        select from tombstones t where t.tenant_id = ${tenantId} and t.key_id = c.key_id) offset 0) k on true`
+}
+
+function findHeadsWithKeys(
+  tx: TenantTransaction,
+  agentId: string,
+  nodeIds: readonly string[],
+): Promise<WithKey<VersionRow>[]> {
+  const { tenantId } = tx
+  return tx.query<WithKey<VersionRow>>`
+    select v.node_id, v.version_id, v.number, v.parents, v.author, v.size, v.content_mac, v.key_id, v.epoch, v.seq,
+      v.created_at, v.sealed, v.sealed_length, o.object_key, v.object_offset, k.key_id as opening_key_id, k.key_version,
+      k.wrapped
+    from unnest(${arrayLiteral(nodeIds)}::uuid[]) as w(id)
+    cross join lateral (select coalesce((
+      select node_id from aliases where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = w.id), w.id) as id) r
+    cross join lateral (
+      select head_version from nodes where tenant_id = ${tenantId} and agent_id = ${agentId} and node_id = r.id offset 0) n
+    cross join lateral (
+      select * from versions where tenant_id = ${tenantId} and agent_id = ${agentId} and version_id = n.head_version offset 0) v
+    left join lateral (
+      select object_key from objects where tenant_id = ${tenantId} and object_id = v.object_id offset 0) o on true
+    left join lateral (
+      select * from content_keys c where c.tenant_id = ${tenantId} and c.key_id = v.key_id and not exists (
+        select from tombstones t where t.tenant_id = ${tenantId} and t.key_id = c.key_id) offset 0) k on true`
 }

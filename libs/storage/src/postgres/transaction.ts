@@ -18,6 +18,7 @@ export class Transaction {
   readonly #lease: Lease
   #failure: { error: unknown } | undefined
   #drizzle: PgRemoteDatabase | undefined
+  #sealed = false
 
   /** Made by `Database`. */
   constructor(lease: Lease) {
@@ -29,7 +30,7 @@ export class Transaction {
     text: TemplateStringsArray,
     ...values: QueryValue[]
   ): PendingRows<Row> {
-    this.#lease.assertAlive()
+    this.#assertOpen()
     // The driver's row type is wider than a promise of rows, and generic over types of its own.
     const pending = this.#lease.sql<Row[]>(text, ...(values as postgres.ParameterOrFragment<never>[]))
     return this.#sent(pending.execute()) as PendingRows<Row>
@@ -38,7 +39,7 @@ export class Transaction {
   /** Typed queries on the tables of `schema/`, for all that is not hot. */
   get db(): PgRemoteDatabase {
     this.#drizzle ??= drizzle(async (text, values: postgres.ParameterOrJSON<never>[], method) => {
-      this.#lease.assertAlive()
+      this.#assertOpen()
       const pending = this.#lease.sql.unsafe(text, values, { prepare: true })
       const rows = await this.#sent(method === 'all' ? pending.values().execute() : pending.execute())
       return { rows: [...rows] }
@@ -57,11 +58,22 @@ export class Transaction {
     return this.#failure
   }
 
+  /** Sends nothing more: COMMIT is on its way. */
+  seal(): void {
+    this.#sealed = true
+  }
+
+  #assertOpen(): void {
+    if (this.#sealed) throw new Error('a query was sent behind the COMMIT of its transaction')
+    this.#lease.assertAlive()
+  }
+
   #sent<T>(pending: Promise<T>): Promise<T> {
-    pending.catch((error: unknown) => {
+    const settled = Promise.race([pending, this.#lease.lost])
+    settled.catch((error: unknown) => {
       this.#failure ??= { error }
     })
-    return pending
+    return settled
   }
 }
 

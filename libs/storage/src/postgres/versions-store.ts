@@ -71,8 +71,11 @@ export function findVersions(
   return tx.query<VersionRow>`
     select v.node_id, v.version_id, v.number, v.parents, v.author, v.size, v.content_mac, v.key_id, v.epoch, v.seq,
       v.created_at, v.sealed, v.sealed_length, o.object_key, v.object_offset
-    from versions v left join objects o on o.tenant_id = v.tenant_id and o.object_id = v.object_id
-    where v.tenant_id = ${tx.tenantId} and v.agent_id = ${agentId} and v.version_id = any (${arrayLiteral(versionIds)}::uuid[])`
+    from unnest(${arrayLiteral(versionIds)}::uuid[]) as w(id)
+    cross join lateral (
+      select * from versions where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and version_id = w.id offset 0) v
+    left join lateral (
+      select object_key from objects where tenant_id = ${tx.tenantId} and object_id = v.object_id offset 0) o on true`
 }
 
 /** The version of a node with a number, or the newest not after an instant. */

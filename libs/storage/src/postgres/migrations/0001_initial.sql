@@ -119,7 +119,7 @@ create table followers (
 
 -- Objects in the store: writing (committed before the PUT), live, dead, gone; in that order.
 create table objects (
-  tenant_id uuid not null references tenants (tenant_id),
+  tenant_id uuid not null,
   object_id uuid not null,
   stream_id uuid,
   kind text not null check (kind in ('segment', 'part', 'keys', 'tree')),
@@ -181,9 +181,10 @@ create table audit_events (
 create unique index audit_events_time on audit_events (tenant_id, event_id);
 create index audit_events_agent on audit_events (tenant_id, agent_id, event_id);
 
--- Content, stream, audit and subject keys, wrapped by the tenant's KEK.
+-- Content, stream, audit and subject keys, wrapped by the tenant's KEK. No foreign key to the tenant here and on objects: it
+-- would take a lock on the tenant's row, shared by the writes of all its agents.
 create table content_keys (
-  tenant_id uuid not null references tenants (tenant_id),
+  tenant_id uuid not null,
   key_id uuid not null,
   purpose text not null check (purpose in ('content', 'stream', 'subject', 'audit')),
   agent_id uuid,
