@@ -1,5 +1,5 @@
 import type { AgentfsClient } from '@agentfs/sdk'
-import type { Command } from 'commander'
+import { Command } from 'commander'
 import { readEnvironment } from '../config.js'
 import { connect, requireAgent, resolveSettings, type GlobalOptions, type Settings } from '../connection.js'
 import { processOutput, type Output } from '../terminal/output.js'
@@ -29,12 +29,14 @@ export async function contextOf(command: Command): Promise<CommandContext> {
   }
 }
 
-/** The body of a command: its arguments, then what it works with. */
+/** The body of a command: its arguments, then its options, as it declared them. */
 export function action<A extends unknown[]>(
   run: (context: CommandContext, ...args: A) => Promise<void>,
-): (...args: [...A, ...unknown[]]) => Promise<void> {
+): (...args: unknown[]) => Promise<void> {
   return async (...args) => {
-    const command = args.at(-1) as Command
-    await run(await contextOf(command), ...(args.slice(0, -1) as unknown as A))
+    const command = args.at(-1)
+    if (!(command instanceof Command)) throw new Error('a command was not called by its program')
+    // What a command declares is what commander hands over: arguments, then the object of options.
+    await run(await contextOf(command), ...(args.slice(0, -1) as A))
   }
 }
