@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ServeAnswer, ServeCommand, ServeOptions } from './serve-messages.js'
 
-const SERVE = fileURLToPath(new URL('../dist/test/serve.js', import.meta.url))
+const SERVE = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../dist/test/serve.js' : './serve.js', import.meta.url),
+)
 
 /** What a shell command left behind. */
 export interface CommandResult {
