@@ -5,50 +5,136 @@ import { acceptanceConfig } from './config.js'
 import { run, Running, type Finished } from './process.js'
 import { ROOT, type Service } from './service.js'
 
+/** Somebody else than who runs the tests. */
+export interface User {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** What a machine is made of. */
+export interface MachineOptions {
+  readonly home: string
+  readonly service: Service
+  readonly token: string
+  readonly agent: string
+  /** Where the service is reached, if not directly. */
+  readonly url?: string
+  readonly environment?: Readonly<Record<string, string>>
+  /** Who works there; who runs the tests where absent. */
+  readonly user?: User
+}
+
+/** What differs from the machine's own for one command. */
+export interface CommandOptions {
+  readonly input?: string
+  readonly limitMs?: number
+  readonly token?: string
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** A mount's line in `status --json`. */
+export interface MountStatus {
+  readonly dir: string
+  readonly agent: string
+  readonly pid: number
+  readonly feed: string
+  readonly seq: number
+  readonly journaled: number
+  readonly acknowledged: number
+  readonly stored: number
+  readonly rejected: number
+  readonly conflicts: number
+}
+
 /** One machine of an agent: a home directory with the client's configuration and stores, apart from every other. */
 export class Machine {
   readonly home: string
-  readonly #url: string
-  readonly #token: string
-  readonly #agent: string
+  readonly #options: MachineOptions
   readonly #mounts: Mount[] = []
 
-  constructor(options: { home: string; service: Service; token: string; agent: string; url?: string }) {
+  constructor(options: MachineOptions) {
     this.home = options.home
-    this.#url = options.url ?? options.service.url
-    this.#token = options.token
-    this.#agent = options.agent
+    this.#options = options
   }
 
-  get #environment(): NodeJS.ProcessEnv {
+  #environment(options: CommandOptions = {}): NodeJS.ProcessEnv {
+    const { url, service, token, agent, environment } = this.#options
     return {
       PATH: acceptanceConfig().path,
       NODE_NO_WARNINGS: '1',
       HOME: this.home,
-      AGENTFS_URL: this.#url,
-      AGENTFS_TOKEN: this.#token,
-      AGENTFS_AGENT: this.#agent,
+      AGENTFS_URL: url ?? service.url,
+      AGENTFS_TOKEN: options.token ?? token,
+      AGENTFS_AGENT: agent,
+      ...environment,
+      ...options.environment,
     }
   }
 
   /** Runs the client to its end. */
-  cli(args: readonly string[], options: { input?: string; limitMs?: number } = {}): Promise<Finished> {
-    return run(process.execPath, [CLIENT, ...args], { env: this.#environment, ...options })
+  cli(args: readonly string[], options: CommandOptions = {}): Promise<Finished> {
+    const { input, limitMs } = options
+    return run(process.execPath, [CLIENT, ...args], {
+      env: this.#environment(options),
+      cwd: '/',
+      ...this.#options.user,
+      ...(input === undefined ? {} : { input }),
+      ...(limitMs === undefined ? {} : { limitMs }),
+    })
   }
 
   /** Mounts the agent's home and waits until it answers. */
-  async mount(name = 'memory', args: readonly string[] = []): Promise<Mount> {
-    const directory = join(this.home, name)
-    await mkdir(this.home, { recursive: true })
-    const mount = new Mount(directory, [CLIENT, 'mount', directory, ...args], this.#environment)
-    this.#mounts.push(mount)
+  async mount(name = 'memory', args: readonly string[] = [], options: CommandOptions = {}): Promise<Mount> {
+    const mount = await this.startMount(name, args, options)
     await mount.ready()
     return mount
   }
 
-  /** Unmounts whatever is still mounted. */
+  /** Starts to mount, and waits for nothing. */
+  async startMount(
+    name = 'memory',
+    args: readonly string[] = [],
+    options: CommandOptions = {},
+  ): Promise<Mount> {
+    const directory = join(this.home, name)
+    await mkdir(this.home, { recursive: true })
+    const mount = new Mount(
+      directory,
+      [CLIENT, 'mount', directory, ...args],
+      this.#environment(options),
+      this.#options.user,
+    )
+    this.#mounts.push(mount)
+    return mount
+  }
+
+  /** The mount that was started last. */
+  get latest(): Mount {
+    const mount = this.#mounts.at(-1)
+    if (mount === undefined) throw new Error('nothing was mounted on this machine')
+    return mount
+  }
+
+  /** How the mounts of this machine are. */
+  async status(): Promise<MountStatus[]> {
+    const done = await this.cli(['status', '--json'], { limitMs: 10_000 })
+    if (done.code !== 0) throw new Error(`status: ${done.code} ${done.stderr}`)
+    return (JSON.parse(done.stdout) as { mounts: MountStatus[] }).mounts
+  }
+
+  /** How the only mount is. */
+  async onlyStatus(): Promise<MountStatus> {
+    const [only, ...others] = await this.status()
+    if (only === undefined || others.length > 0) throw new Error(`${others.length + 1} mounts, not one`)
+    return only
+  }
+
+  /** Unmounts whatever is still mounted; what does not go by itself is taken down, so that nothing outlives the tests. */
   async close(): Promise<void> {
-    for (const mount of this.#mounts) if (mount.running.alive) await mount.unmount()
+    for (const mount of this.#mounts) {
+      if (mount.running.alive) await mount.unmount()
+      await run('umount', ['-l', mount.directory], { limitMs: 5_000 })
+    }
   }
 }
 
@@ -58,16 +144,18 @@ const CLIENT = join(ROOT, 'apps/agent-client/bin/agentfs-client.mjs')
 export class Mount {
   readonly directory: string
   readonly running: Running
+  readonly #user: User | undefined
 
-  constructor(directory: string, argv: readonly string[], environment: NodeJS.ProcessEnv) {
+  constructor(directory: string, argv: readonly string[], environment: NodeJS.ProcessEnv, user?: User) {
     this.directory = directory
-    this.running = new Running(process.execPath, argv, { env: environment })
+    this.#user = user
+    this.running = new Running(process.execPath, argv, { env: environment, cwd: '/', ...user })
   }
 
   /** Waits for the line that says that it is mounted. */
   async ready(): Promise<void> {
     const deadline = Date.now() + 30_000
-    while (!/mounted/.test(this.running.stdout + this.running.stderr)) {
+    while (!/mounted/.test(this.running.stdout)) {
       if (!this.running.alive || Date.now() > deadline) {
         throw new Error(`not mounted:\n${this.running.stdout}\n${this.running.stderr}`)
       }
@@ -80,13 +168,24 @@ export class Mount {
     return join(this.directory, name)
   }
 
-  /** Runs a shell command in the mount's directory, as an agent would. */
+  /**
+   * Runs a shell command in the mount's directory, as an agent would. The shell goes there by itself: spawning into a
+   * directory that does not answer would block the thread that spawns.
+   */
   shell(command: string, options: { limitMs?: number; input?: string } = {}): Promise<Finished> {
-    return run('bash', ['-c', command], {
-      cwd: this.directory,
+    return run('bash', ['-c', `cd -- '${this.directory}' || exit 111\n${command}`], {
+      cwd: '/',
       env: { PATH: acceptanceConfig().path, HOME: acceptanceConfig().home, LC_ALL: 'C.UTF-8' },
+      ...this.#user,
       ...options,
     })
+  }
+
+  /** What a command prints that must succeed. */
+  async output(command: string, options: { limitMs?: number; input?: string } = {}): Promise<string> {
+    const done = await this.shell(command, options)
+    if (done.code === 0) return done.stdout
+    throw new Error(`${command}: ${done.code} ${done.signal}\n${done.stdout}\n${done.stderr}`)
   }
 
   /** Unmounts as Ctrl-C would: what is written is pushed first. */

@@ -36,10 +36,15 @@ export class Running {
     return this.child.exitCode === null && this.child.signalCode === null
   }
 
-  /** Sends a signal and waits for the end. */
-  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<Finished> {
+  /** Sends a signal and waits for the end; what outlives the limit is killed, and shows as signal SIGKILL. */
+  async end(signal: NodeJS.Signals = 'SIGTERM', limitMs = 60_000): Promise<Finished> {
     if (this.alive) this.child.kill(signal)
-    return await this.exited
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), limitMs)
+    try {
+      return await this.exited
+    } finally {
+      clearTimeout(timer)
+    }
   }
 }
 

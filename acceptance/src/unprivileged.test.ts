@@ -1,0 +1,215 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
+import { chmod, chown, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { AgentfsClient } from '@agentfs/sdk'
+import { temporaryDirectory, waitFor, type TemporaryDirectory } from '@agentfs/testkit'
+import { acceptanceConfig } from './harness/config.js'
+import { Machine, type User } from './harness/machine.js'
+import { run } from './harness/process.js'
+import { ROOT, Service } from './harness/service.js'
+import { settled } from './harness/settle.js'
+
+/** Debian's `nobody`; where the tests do not run as root, who runs them is unprivileged already. */
+const NOBODY: User | undefined = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined
+
+let directory: TemporaryDirectory
+let service: Service
+let client: AgentfsClient
+let key: string
+const closing: (() => Promise<unknown>)[] = []
+
+beforeAll(async () => {
+  directory = await temporaryDirectory('acceptance')
+  // The service's folder stays private; the machines below are the user's own.
+  await chmod(directory.path, 0o711)
+  if (NOBODY !== undefined) {
+    const reached = await run('test', ['-r', join(ROOT, 'package.json')], { cwd: '/', ...NOBODY })
+    if (reached.code !== 0)
+      throw new Error(
+        `${ROOT} cannot be read by other users: move the checkout, or run the tests as an ordinary user`,
+      )
+  }
+  service = await Service.start({ home: join(directory.path, 'service') })
+  ;({ client, key } = await service.signup('unprivileged'))
+})
+
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close()
+})
+
+afterAll(async () => {
+  await service?.stop()
+  await directory?.remove()
+})
+
+async function machineOf(agent: string): Promise<Machine> {
+  const home = join(directory.path, agent)
+  await mkdir(home, { mode: 0o700 })
+  if (NOBODY !== undefined) await chown(home, NOBODY.uid, NOBODY.gid)
+  const machine = new Machine({
+    home,
+    service,
+    token: key,
+    agent,
+    ...(NOBODY === undefined ? {} : { user: NOBODY }),
+  })
+  closing.push(() => machine.close())
+  return machine
+}
+
+describe('an ordinary user, through fusermount3', () => {
+  it('mounts, writes, reads, unmounts; files are shown as its own', async () => {
+    const machine = await machineOf('plain')
+    const mount = await machine.mount()
+    const uid = NOBODY?.uid ?? process.getuid?.()
+    expect(await mount.output('mkdir d && echo hello > d/f.md && cat d/f.md && stat -c %u d/f.md')).toBe(
+      `hello\n${uid}\n`,
+    )
+    await mount.output('chmod 640 d/f.md && mv d/f.md d/g.md && ln -s g.md d/link && cat d/link')
+    await settled(machine)
+    expect(await client.agent('plain').files.readText('d/g.md')).toBe('hello\n')
+    await client.agent('plain').files.write('d/g.md', 'from elsewhere\n')
+    await waitFor(async () => (await mount.shell('cat d/g.md')).stdout === 'from elsewhere\n', {
+      deadlineMs: 5_000,
+      what: 'the change made elsewhere',
+    })
+    expect((await mount.unmount()).code).toBe(0)
+    expect((await run('mountpoint', ['-q', mount.directory])).code).not.toBe(0)
+  })
+
+  it('after kill -9 the next mount cleans up what is dead', async () => {
+    const machine = await machineOf('killed')
+    const mount = await machine.mount()
+    await mount.output('echo kept > kept.md')
+    await mount.kill()
+    const again = await machine.mount()
+    expect(await again.output('cat kept.md')).toBe('kept\n')
+    expect((await again.unmount()).code).toBe(0)
+  })
+
+  it('key, store and sockets are readable by nobody else', async () => {
+    const machine = await machineOf('private')
+    const mount = await machine.mount()
+    await mount.output('echo x > x.md')
+    const open = await run('find', [
+      machine.home,
+      '-path',
+      mount.directory,
+      '-prune',
+      '-o',
+      '-type',
+      'f',
+      '-perm',
+      '/077',
+      '-print',
+    ])
+    const folders = await run('find', [
+      machine.home,
+      '-path',
+      mount.directory,
+      '-prune',
+      '-o',
+      '-type',
+      'f',
+      '-print',
+    ])
+    expect(folders.stdout).toMatch(/store\.key/)
+    // What is not private by itself lies in a folder that is.
+    for (const path of open.stdout.split('\n').filter((line) => line !== '')) {
+      const above = await run('stat', ['-c', '%a', join(path, '..')])
+      expect({ path, mode: above.stdout.trim() }).toEqual({ path, mode: '700' })
+    }
+  })
+})
+
+describe('[DUR-8] run', () => {
+  it.each([0, 7])('passes on the exit status %d, and what was written is at the service', async (status) => {
+    const machine = await machineOf(`run-${status}`)
+    const done = await machine.cli(['run', '--', 'sh', '-c', `echo x > f.md; pwd; exit ${status}`])
+    expect({ code: done.code, stderr: done.stderr }).toEqual({ code: status, stderr: expect.any(String) })
+    expect(await client.agent(`run-${status}`).files.readText('f.md')).toBe('x\n')
+    const folder = done.stdout.split('\n').find((line) => line.startsWith('/')) ?? ''
+    expect((await run('stat', [folder])).code).toBe(1)
+    expect(await machine.status()).toEqual([])
+  })
+
+  it('passes options of the command on untouched, and its input and output', async () => {
+    const machine = await machineOf('run-io')
+    const done = await machine.cli(
+      ['run', '--agent-id', 'run-io', '--', 'sh', '-c', 'cat > "$1"; ls -a', '--', '--help'],
+      {
+        input: 'from stdin\n',
+      },
+    )
+    expect(done.code).toBe(0)
+    expect(done.stdout).toBe('.\n..\n--help\n')
+    expect(await client.agent('run-io').files.readText('--help')).toBe('from stdin\n')
+  })
+
+  it('128 + n for a command that a signal ended, and a signal to `run` goes on to it', async () => {
+    const machine = await machineOf('run-signal')
+    const done = await machine.cli(['run', '--', 'sh', '-c', 'echo x > f.md; kill -KILL $$'])
+    expect(done.code).toBe(137)
+    expect(await client.agent('run-signal').files.readText('f.md')).toBe('x\n')
+  })
+
+  it('a command that does not exist: 127 or 1 with a message, and nothing stays mounted', async () => {
+    const machine = await machineOf('run-missing')
+    const done = await machine.cli(['run', '--', 'no-such-command-here'])
+    expect([1, 127]).toContain(done.code)
+    expect(done.stderr).toMatch(/no-such-command-here/)
+    expect(await machine.status()).toEqual([])
+  })
+})
+
+describe('mount --daemon', () => {
+  it('returns when the mount answers, and `unmount` pushes and ends it', async () => {
+    const machine = await machineOf('daemon')
+    const folder = join(machine.home, 'memory')
+    const done = await machine.cli(['mount', folder, '--daemon', '--json'], { limitMs: 30_000 })
+    expect(done.code).toBe(0)
+    const { pid } = JSON.parse(done.stdout) as { pid: number }
+    closing.push(async () => run('kill', ['-9', String(pid)]))
+    const as = { cwd: '/', env: { PATH: acceptanceConfig().path }, ...NOBODY }
+    const written = await run('sh', ['-c', `cd '${folder}' && echo x > f.md && cat f.md`], as)
+    expect(written.stdout).toBe('x\n')
+    expect(await machine.onlyStatus()).toMatchObject({ dir: folder, agent: 'daemon', pid })
+    const ended = await machine.cli(['unmount', folder])
+    expect({ code: ended.code, stderr: ended.stderr }).toEqual({ code: 0, stderr: '' })
+    expect(await client.agent('daemon').files.readText('f.md')).toBe('x\n')
+    await waitFor(async () => (await run('kill', ['-0', String(pid)])).code !== 0, {
+      deadlineMs: 5_000,
+      what: 'the daemon to be gone',
+    })
+    expect((await run('mountpoint', ['-q', folder])).code).not.toBe(0)
+  })
+
+  it('gives the exit code and the message of a mount that failed', async () => {
+    const machine = await machineOf('daemon-failed')
+    const folder = join(machine.home, 'memory')
+    const refused = await machine.cli(['mount', folder, '--daemon'], { token: 'nonsense', limitMs: 30_000 })
+    expect(refused.code).toBe(4)
+    expect(refused.stderr).not.toBe('')
+    const missing = await machine.cli(['mount', folder, '--daemon', '--no-create'], { limitMs: 30_000 })
+    expect(missing.code).toBe(3)
+    const unreachable = await machine.cli(['mount', folder, '--daemon', '--url', 'http://127.0.0.1:9'], {
+      limitMs: 30_000,
+    })
+    expect(unreachable.code).toBe(69)
+  })
+
+  it('the token of the command line is in no process list', async () => {
+    const machine = await machineOf('daemon-token')
+    const folder = join(machine.home, 'memory')
+    const done = await machine.cli(['mount', folder, '--daemon', '--token', key, '--json'], {
+      limitMs: 30_000,
+    })
+    expect(done.code).toBe(0)
+    const { pid } = JSON.parse(done.stdout) as { pid: number }
+    closing.push(async () => run('kill', ['-9', String(pid)]))
+    const listed = await run('sh', ['-c', 'cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " "'])
+    expect(listed.stdout).toMatch(/mount/)
+    expect(listed.stdout).not.toContain(key.slice(-30))
+    expect((await machine.cli(['unmount', folder])).code).toBe(0)
+  })
+})
