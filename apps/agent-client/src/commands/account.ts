@@ -3,6 +3,7 @@ import { AgentfsClient, Http } from '@agentfs/sdk'
 import type { Command } from 'commander'
 import { loadConfig, removeConfig, saveConfig } from '../saved-config.js'
 import { ask, readStdinText } from '../terminal/ask.js'
+import { parseNumber } from '../terminal/parse.js'
 import { action, type CommandContext } from './context.js'
 
 type Credentials = { email?: string; password?: string; passwordStdin?: boolean }
@@ -124,6 +125,6 @@ export function addAccountCommands(program: Command): void {
     .description('a short-lived access token, possibly narrower than the key')
     .option('--role <role>', 'reader, writer or manager')
     .option('--prefix <path...>', 'only these paths and below')
-    .option('--ttl <seconds>', 'at most 300', Number)
+    .option('--ttl <seconds>', 'at most 300', parseNumber)
     .action(action(token))
 }

@@ -1,6 +1,7 @@
 import type { AuditQuery } from '@agentfs/contracts'
 import type { Command } from 'commander'
 import { formatColumns, formatInstant } from '../terminal/format.js'
+import { parseNumber } from '../terminal/parse.js'
 import { action, type CommandContext } from './context.js'
 
 type Options = {
@@ -41,7 +42,7 @@ export function addAuditCommand(program: Command): void {
   program
     .command('audit')
     .description('who did what, newest first')
-    .option('--limit <n>', 'how many events', Number, 50)
+    .option('--limit <n>', 'how many events', parseNumber, 50)
     .option('--action <action>', 'for example file.write')
     .option('--path <path>')
     .option('--actor <actor>')

@@ -1,5 +1,6 @@
 import type { AgentfsClient } from '@agentfs/sdk'
 import { Command } from 'commander'
+import { trustAuthorities } from '../certificates.js'
 import { readEnvironment } from '../config.js'
 import { connect, requireAgent, resolveSettings, type GlobalOptions, type Settings } from '../connection.js'
 import { processOutput, type Output } from '../terminal/output.js'
@@ -18,6 +19,7 @@ export interface CommandContext {
 /** The context of the command that is running. */
 export async function contextOf(command: Command): Promise<CommandContext> {
   const options = command.optsWithGlobals<GlobalOptions>()
+  if (options.caFile !== undefined) trustAuthorities(options.caFile)
   const settings = await resolveSettings(options, readEnvironment())
   const output = processOutput({ json: options.json === true, quiet: options.quiet === true })
   return {

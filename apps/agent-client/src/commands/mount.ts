@@ -11,6 +11,7 @@ import { UnpushedError, UsageError } from '../exit-codes.js'
 import { AgentIndex, lookUpAgent } from '../mount/agent-lookup.js'
 import { prepareMountPoint } from '../mount/mount-point.js'
 import { MountSession, type LeaveOutcome } from '../mount/mount-session.js'
+import { parseBytes } from '../terminal/parse.js'
 import { action, type CommandContext } from './context.js'
 import { canonicalMountPoint } from './mounts.js'
 
@@ -21,6 +22,8 @@ export interface MountOptions {
   readonly durability: string
   readonly owners: string
   readonly create: boolean
+  /** Bytes of contents kept on this machine. */
+  readonly cacheSize?: number
 }
 
 /** Milliseconds that a signal leaves for pushing: containers give ten seconds in all [DUR-8]. */
@@ -64,6 +67,7 @@ export async function startMount(
       owner:
         options.owners === 'stored' ? null : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
     },
+    ...(options.cacheSize === undefined ? {} : { cacheBytesMax: options.cacheSize }),
     onProgress: (rows) => output.progress(`reading the tree: ${rows} names`),
     onState: (state) => output.progress(state.kind),
     onRejected: (items) => {
@@ -229,6 +233,7 @@ export function addMountOptions(command: Command): Command {
     .option('--read-only', 'nothing can be changed through this mount')
     .option('--durability <when>', 'what close and fsync wait for: journal or server', 'journal')
     .option('--owners <whose>', 'show files as owned by me, or as stored', 'me')
+    .option('--cache-size <size>', 'contents kept on this machine, 1G where not given', parseBytes)
     .option('--no-create', 'do not make an agent that does not exist')
 }
 

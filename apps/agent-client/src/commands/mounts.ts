@@ -8,6 +8,7 @@ import { MountRegistry, type MountRecord } from '../control/registry.js'
 import { AgentfsError } from '@agentfs/contracts'
 import { UnpushedError, UsageError } from '../exit-codes.js'
 import { formatColumns } from '../terminal/format.js'
+import { parseNumber } from '../terminal/parse.js'
 import { action, type CommandContext } from './context.js'
 
 /** A mountpoint as the registry writes it: absolute, the parents' symlinks resolved; never touches the mount itself. */
@@ -124,12 +125,12 @@ export function addMountControlCommands(program: Command): void {
     .command('sync [dir]')
     .description('push what is journaled, and wait')
     .option('--until <state>', 'acknowledged or stored', 'acknowledged')
-    .option('--timeout <seconds>', 'how long to wait', Number, 60)
+    .option('--timeout <seconds>', 'how long to wait', parseNumber, 60)
     .action(action(sync))
   program
     .command('unmount <dir>')
     .description('push what is journaled, then unmount')
     .option('--force', 'leave at once; what is not pushed stays in the journal')
-    .option('--flush-timeout <seconds>', 'how long to push', Number, 30)
+    .option('--flush-timeout <seconds>', 'how long to push', parseNumber, 30)
     .action(action(unmount))
 }

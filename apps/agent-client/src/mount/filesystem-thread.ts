@@ -17,7 +17,12 @@ function main(start: ThreadStart, port: NonNullable<typeof parentPort>): void {
   let session: FuseSession | undefined
   let store: LocalStore
   try {
-    store = LocalStore.open({ path: start.storeFolder, agent: start.agent })
+    store = LocalStore.open({
+      path: start.storeFolder,
+      agent: start.agent,
+      agentName: start.agentName,
+      ...(start.cacheBytesMax === undefined ? {} : { cacheBytesMax: start.cacheBytesMax }),
+    })
   } catch (error) {
     const { code, message } = packError(error)
     tell({ kind: 'open-failed', code, message })

@@ -37,6 +37,8 @@ export interface MountSessionOptions {
   readonly view: MountView
   readonly ca?: string
   readonly contactMs?: number
+  /** Bytes of contents kept on this machine. */
+  readonly cacheBytesMax?: number
   /** Rows of the tree that have arrived so far. */
   readonly onProgress: (rows: number) => void
   readonly onState: (state: EngineState) => void
@@ -79,9 +81,11 @@ export class MountSession {
     const start: ThreadStart = {
       storeFolder: options.storeFolder,
       agent: options.agent.id,
+      agentName: options.agent.name,
       storePort: port2,
       wake: this.#wakeHandle,
       view: options.view,
+      ...(options.cacheBytesMax === undefined ? {} : { cacheBytesMax: options.cacheBytesMax }),
     }
     this.#thread = new Worker(new URL('./filesystem-thread.js', import.meta.url), {
       workerData: start,

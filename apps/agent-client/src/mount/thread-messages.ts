@@ -8,10 +8,12 @@ export interface ThreadStart {
   /** The folder of the client store. */
   readonly storeFolder: string
   readonly agent: string
+  readonly agentName: string
   /** The engine's side of the store. */
   readonly storePort: MessagePort
   readonly wake: WakeHandle
   readonly view: MountView
+  readonly cacheBytesMax?: number
 }
 
 /** From the main thread to the filesystem thread, on its own port. */
