@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import tls from 'node:tls'
 import { UsageError } from './exit-codes.js'
 
 /** Has every connection of this process trust the authorities of a PEM file too, besides those of the system. */
@@ -13,5 +13,9 @@ export function trustAuthorities(file: string): void {
   if (!pem.includes('-----BEGIN CERTIFICATE-----')) {
     throw new UsageError(`${file} holds no certificate in PEM form`)
   }
-  setDefaultCACertificates([...getCACertificates('default'), pem])
+  // Read as members, not imported by name: Node 22.13 to 22.18 lack them, and must still load this file.
+  if (typeof tls.setDefaultCACertificates !== 'function') {
+    throw new UsageError(`--ca-file needs Node 22.19 or later; set NODE_EXTRA_CA_CERTS=${file} instead`)
+  }
+  tls.setDefaultCACertificates([...tls.getCACertificates('default'), pem])
 }
