@@ -51,7 +51,7 @@ export function defineRoutes<const T extends Readonly<Record<string, Omit<Route,
 ): { readonly [K in keyof T]: T[K] & { readonly operation: K } } {
   const named: Record<string, Route> = {}
   for (const [operation, route] of Object.entries(table)) named[operation] = { ...route, operation }
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the loop builds exactly this type; Object.entries cannot say so
+  // The loop builds exactly this type; Object.entries cannot say so.
   return named as { readonly [K in keyof T]: T[K] & { readonly operation: K } }
 }
 

@@ -12,7 +12,7 @@ function open(url: string): { bus: RedisBus; heard: Announcement[] } {
   const bus = new RedisBus(url, log)
   buses.push(bus)
   const heard: Announcement[] = []
-  bus.subscribe((announcement) => heard.push(announcement))
+  bus.subscribe((told) => heard.push(told))
   return { bus, heard }
 }
 

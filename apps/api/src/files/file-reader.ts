@@ -34,7 +34,10 @@ export class FileReader {
       if (hasVersion(known, head.version)) return void reply.status(304).send()
       // A part of another version than the caller has would fit to nothing.
       if (ifRange !== undefined && ifRange !== `"${head.version}"`) range = null
-      if (request.method === 'HEAD') return void sendHead(reply, head.size)
+      if (request.method === 'HEAD') {
+        sendHead(reply, head.size)
+        return
+      }
     }
     const opened = await this.#files.read(caller, agent, ref, range === null ? choice : { ...choice, range })
     describe(reply, opened)
