@@ -43,9 +43,11 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Server
   // A variable that is set to nothing is one that is not set: that is how compose files leave things out.
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
   const parsed = schema.safeParse(given)
-  if (!parsed.success) {
-    throw new ConfigError(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`))
-  }
+  const problems = [
+    ...(parsed.error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`) ?? []),
+    ...problemsBetween(given),
+  ]
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems)
   const { data } = parsed
   const home = resolve(data.AGENTFS_HOME ?? defaultHome())
   const { AGENTFS_TLS_CERT: cert, AGENTFS_TLS_KEY: key } = data
@@ -90,47 +92,44 @@ const list = z.string().transform((text) =>
     .filter((item) => item !== ''),
 )
 
-const schema = z
-  .object({
-    HOST: z.string().default('127.0.0.1'),
-    PORT: port.default(PORT_DEFAULT),
-    AGENTFS_HOME: z.string().optional(),
-    DATABASE_URL: url('postgres://user:password@host/database', 'postgres:', 'postgresql:').optional(),
-    REDIS_URL: z
-      .string()
-      .refine((text) => text.split(',').every((one) => /^rediss?:\/\/./.test(one.trim())), {
-        error: 'is no URL of the form redis://host:port, or several of them',
-      })
-      .optional(),
-    OBJECT_STORE: url('file:///folder or s3://bucket/prefix', 'file:', 's3:').optional(),
-    KMS: url('file:///path/of/key-file', 'file:').optional(),
-    AGENTFS_TLS_CERT: z.string().optional(),
-    AGENTFS_TLS_KEY: z.string().optional(),
-    AGENTFS_TRUST_PROXY: z
-      .string()
-      .default('false')
-      .transform((text) => (text === 'true' || text === 'false' ? text === 'true' : text)),
-    AGENTFS_SIGNUP: z
-      .enum(['open', 'invite', 'closed'], { error: 'is none of open, invite, closed' })
-      .or(z.literal('default'))
-      .default('default'),
-    AGENTFS_INVITES: list.default([]),
-    AGENTFS_PUBLIC_URL: url('https://host', 'http:', 'https:').optional(),
-    METRICS_PORT: z.literal('off').or(port).optional(),
-  })
-  .superRefine((data, context) => {
-    const problem = (name: string, message: string): void =>
-      context.addIssue({ code: 'custom', path: [name], message })
-    if ((data.AGENTFS_TLS_CERT === undefined) !== (data.AGENTFS_TLS_KEY === undefined)) {
-      problem('AGENTFS_TLS_CERT', 'and AGENTFS_TLS_KEY belong together: set both, or neither')
-    }
-    if (data.AGENTFS_SIGNUP === 'invite' && data.AGENTFS_INVITES.length === 0) {
-      problem('AGENTFS_INVITES', 'must list the codes, separated by commas, for AGENTFS_SIGNUP=invite')
-    }
-    if (data.AGENTFS_HOME?.includes('\0') === true) {
-      problem('AGENTFS_HOME', 'is no path')
-    }
-  })
+const schema = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: port.default(PORT_DEFAULT),
+  AGENTFS_HOME: z.string().optional(),
+  DATABASE_URL: url('postgres://user:password@host/database', 'postgres:', 'postgresql:').optional(),
+  REDIS_URL: z
+    .string()
+    .refine((text) => text.split(',').every((one) => /^rediss?:\/\/./.test(one.trim())), {
+      error: 'is no URL of the form redis://host:port, or several of them',
+    })
+    .optional(),
+  OBJECT_STORE: url('file:///folder or s3://bucket/prefix', 'file:', 's3:').optional(),
+  KMS: url('file:///path/of/key-file', 'file:').optional(),
+  AGENTFS_TLS_CERT: z.string().optional(),
+  AGENTFS_TLS_KEY: z.string().optional(),
+  AGENTFS_TRUST_PROXY: z
+    .string()
+    .default('false')
+    .transform((text) => (text === 'true' || text === 'false' ? text === 'true' : text)),
+  AGENTFS_SIGNUP: z
+    .enum(['default', 'open', 'invite', 'closed'], { error: 'is none of open, invite, closed' })
+    .default('default'),
+  AGENTFS_INVITES: list.default([]),
+  AGENTFS_PUBLIC_URL: url('https://host', 'http:', 'https:').optional(),
+  METRICS_PORT: z.union([z.literal('off'), port], { error: 'is neither a port nor off' }).optional(),
+})
+
+/** What is wrong with variables that belong together. */
+function problemsBetween(given: Readonly<Record<string, string | undefined>>): string[] {
+  const problems: string[] = []
+  if ((given['AGENTFS_TLS_CERT'] === undefined) !== (given['AGENTFS_TLS_KEY'] === undefined)) {
+    problems.push('AGENTFS_TLS_CERT and AGENTFS_TLS_KEY belong together: set both, or neither')
+  }
+  if (given['AGENTFS_SIGNUP'] === 'invite' && given['AGENTFS_INVITES'] === undefined) {
+    problems.push('AGENTFS_INVITES must list the codes, separated by commas, for AGENTFS_SIGNUP=invite')
+  }
+  return problems
+}
 
 /** `.agentfs` of the checkout that this file is in; of the working directory where npm installed us elsewhere. */
 function defaultHome(): string {

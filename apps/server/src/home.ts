@@ -1,6 +1,7 @@
 import { chmod, mkdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { OperatorError } from './operator-error.js'
+import { systemErrorCode } from './postgres/system-error-code.js'
 import { type DirectoryLock, lockDirectory } from './postgres/directory-lock.js'
 
 /** Where the state of one service lies. */
@@ -20,7 +21,7 @@ export function homeAt(path: string): Home {
 export async function makeHome(home: Home): Promise<void> {
   try {
     for (const directory of [home.path, home.keys, home.logs]) {
-      await mkdir(directory, { recursive: true, mode: 0o700 })
+      await makeDirectory(directory)
       await chmod(directory, 0o700)
     }
     if (!(await stat(home.path)).isDirectory()) throw new Error('not a directory')
@@ -30,6 +31,27 @@ export async function makeHome(home: Home): Promise<void> {
       cause,
     })
   }
+}
+
+/** mkdir -p, one by one: Node's own spins for ever where a name can neither be found nor made, as in /proc. */
+async function makeDirectory(path: string): Promise<void> {
+  const missing: string[] = []
+  for (let current = path; !(await exists(current)); current = dirname(current)) missing.push(current)
+  for (const directory of missing.toReversed()) {
+    await mkdir(directory, { mode: 0o700 }).catch((error: unknown) => {
+      if (systemErrorCode(error) !== 'EEXIST') throw error
+    })
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error: unknown) => {
+      if (systemErrorCode(error) === 'ENOENT') return false
+      throw error
+    },
+  )
 }
 
 /** Takes the state directory for this process, or says which process has it. */

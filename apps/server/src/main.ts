@@ -4,7 +4,7 @@ import { createProgram } from './program.js'
 
 const program = createProgram((code) => (process.exitCode = code))
 try {
-  await program.exitOverride().parseAsync()
+  await program.parseAsync()
 } catch (error) {
   // Commander has printed its own message; usage errors are 2 (SURFACE, "Commands").
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2

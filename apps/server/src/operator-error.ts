@@ -1,3 +1,5 @@
+import { EmbeddedPostgresError } from './postgres/index.js'
+
 /** Something that the operator can put right; the message says what is wrong, the remedy what to do. */
 export class OperatorError extends Error {
   override readonly name = 'OperatorError'
@@ -12,6 +14,8 @@ export class OperatorError extends Error {
 /** An error as an operator should read it: what went wrong, why, and what to do. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
+  // Its message says all, with what to do.
+  if (error instanceof EmbeddedPostgresError) return error.message
   const remedy = error instanceof OperatorError ? `\n${error.remedy}` : ''
   const detail = detailOf(error)
   const why = error.cause instanceof Error ? `: ${explain(error.cause)}` : ''

@@ -10,6 +10,7 @@ export function createProgram(exit: (code: number) => void): Command {
   const program = new Command('agentfs-server')
     .description('the agentfs service: memory for AI agents')
     .showHelpAfterError()
+    .exitOverride()
   program
     .command('start')
     .description('run the service until Ctrl-C; alone it brings its own Postgres, job queue and object store')

@@ -1,4 +1,4 @@
-/** Hears SIGINT and SIGTERM: the first stops gracefully, a second ends the process at once. Returns how to stop hearing. */
+/** Hears SIGINT, SIGTERM and a closed terminal: the first stops gracefully, a second ends the process at once. Returns how to stop hearing. */
 export function onSignals(stop: (signal: NodeJS.Signals) => void): () => void {
   let heard = false
   const hear = (signal: NodeJS.Signals): void => {
@@ -12,8 +12,10 @@ export function onSignals(stop: (signal: NodeJS.Signals) => void): () => void {
   }
   process.on('SIGINT', hear)
   process.on('SIGTERM', hear)
+  process.on('SIGHUP', hear)
   return () => {
     process.off('SIGINT', hear)
     process.off('SIGTERM', hear)
+    process.off('SIGHUP', hear)
   }
 }

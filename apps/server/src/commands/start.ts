@@ -4,6 +4,7 @@ import { openOutput, type Output } from '../logging/console-output.js'
 import { explain } from '../operator-error.js'
 import { nextCommands } from '../service/next-commands.js'
 import type { ServiceRole } from '../service/roles.js'
+import { requireFreePort } from '../service/require-free-port.js'
 import { Shutdown } from '../service/shutdown.js'
 import { startService } from '../service/start-service.js'
 import { onSignals } from './signals.js'
@@ -25,10 +26,11 @@ export async function start(options: StartOptions, config: ServerConfig = readCo
   const starting = new AbortController()
   const stopSignals = onSignals((signal) => {
     output.progress(`stopping (${signal}); once more to stop at once`)
-    starting.abort(new Stopped())
+    starting.abort()
     stopping.resolve(0)
   })
   try {
+    if (options.role !== 'worker') await requireFreePort(config)
     // Processes of a service that is spread out share the keys, not the state: only one on its own needs all of it.
     if (config.databaseUrl === undefined || options.role === 'all') {
       const lock = lockHome(home)
@@ -51,7 +53,8 @@ export async function start(options: StartOptions, config: ServerConfig = readCo
     announce(output, url)
     return await stopping.promise
   } catch (error) {
-    if (error instanceof Stopped) return 0
+    // Whatever the signal broke off fails in its own way.
+    if (starting.signal.aborted) return 0
     output.log.error(explain(error))
     return 1
   } finally {
@@ -59,9 +62,6 @@ export async function start(options: StartOptions, config: ServerConfig = readCo
     stopSignals()
   }
 }
-
-/** Thrown where a signal came during the start. */
-class Stopped extends Error {}
 
 function announce(output: Output, url: string | null): void {
   if (url === null) output.progress('the worker is ready')

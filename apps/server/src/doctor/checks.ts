@@ -7,6 +7,7 @@ import { probeQueue } from '@agentfs/worker'
 import type { ServerConfig } from '../config.js'
 import { homeAt, lockHome, makeHome } from '../home.js'
 import { OperatorError } from '../operator-error.js'
+import { EmbeddedPostgresError } from '../postgres/index.js'
 import { readSecret } from '../secrets/secret-file.js'
 import { openDatabase, type OpenedDatabase } from '../service/open-database.js'
 import { Shutdown } from '../service/shutdown.js'
@@ -102,7 +103,7 @@ function isRunning(lock: () => void): boolean {
     lock()
     return false
   } catch (error) {
-    if (error instanceof Error && 'reason' in error && error.reason === 'in_use') return true
+    if (error instanceof EmbeddedPostgresError && error.reason === 'in_use') return true
     throw error
   }
 }

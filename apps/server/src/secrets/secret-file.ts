@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { link, open, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { OperatorError } from '../operator-error.js'
+import { systemErrorCode } from '../postgres/system-error-code.js'
 
 /** Bytes of a secret. */
 export const SECRET_BYTES = 32
@@ -9,7 +10,7 @@ export const SECRET_BYTES = 32
 /** Reads a secret of 32 bytes, base64 in a file of mode 0600; undefined where there is none. */
 export async function readSecret(path: string): Promise<Buffer | undefined> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    if (systemErrorCode(error) === 'ENOENT') return undefined
     throw error
   })
   if (text === undefined) return undefined
@@ -38,7 +39,7 @@ export async function readOrMakeSecret(path: string): Promise<Buffer> {
   }
   // Unlike rename, link refuses a name that is taken: the first of two wins, and both read the same.
   await link(temporary, path).catch((error: unknown) => {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    if (systemErrorCode(error) !== 'EEXIST') throw error
   })
   await unlink(temporary)
   await syncDirectory(dirname(path))
