@@ -69,6 +69,8 @@ export class MountSession {
   #notifier: Notifier | undefined
   #notifications: NotifierClient | undefined
   #serving = false
+  /** How serving ended; undefined while it goes on. */
+  #endedHow: string | undefined
   #leaving: Promise<LeaveOutcome> | undefined
 
   private constructor(options: MountSessionOptions) {
@@ -174,9 +176,21 @@ export class MountSession {
     })
   }
 
+  /** Takes the mount away; one that somebody else has unmounted already is left alone. */
+  async #unmount(mount: FuseMount): Promise<void> {
+    if (this.#endedHow !== undefined) return
+    await mount.unmount().catch(() => mount.unmount({ lazy: true }))
+    // A lazy unmount leaves the session running for those who still have files open: after a moment they are cut off.
+    const served = this.#ended.promise
+    await Promise.race([served, setTimeout(LINGER_MS)])
+    this.#tell({ kind: 'stop' })
+    await served
+  }
+
   /** The thread runs its event loop again: what the engine asks of the store reaches it by messages from here on. */
   #onEnded(how: string): void {
     this.#serving = false
+    this.#endedHow = how
     this.#look()
     this.#ended.resolve(how)
   }
@@ -213,12 +227,9 @@ export class MountSession {
   async #dismantle(): Promise<void> {
     const mount = this.#mount
     if (mount !== undefined) {
-      await mount.unmount().catch(() => mount.unmount({ lazy: true }))
-      // A lazy unmount leaves the session running for those who still have files open: after a moment they are cut off.
-      const served = this.#ended.promise
-      await Promise.race([served, setTimeout(LINGER_MS)])
-      this.#tell({ kind: 'stop' })
-      await served
+      await this.#unmount(mount).catch((error: unknown) => {
+        this.#options.onLog(`unmounting ${this.directory} failed: ${String(error)}`)
+      })
     }
     await this.#engine.close()
     await this.#thread.terminate()
