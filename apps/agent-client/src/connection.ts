@@ -7,7 +7,7 @@ import { loadConfig } from './saved-config.js'
 import { readStdinText } from './terminal/ask.js'
 
 /** The address where the service listens unless told otherwise. */
-export const DEFAULT_URL = 'http://127.0.0.1:7333'
+const DEFAULT_URL = 'http://127.0.0.1:7333'
 
 /** The options every command knows. */
 export interface GlobalOptions {
@@ -57,7 +57,7 @@ async function givenToken(options: GlobalOptions): Promise<string | undefined> {
 }
 
 /** Plain http leaves this machine only when somebody insists: a token on the wire is as good as given away. */
-export function assertSafeUrl(url: string, insecure: boolean): void {
+function assertSafeUrl(url: string, insecure: boolean): void {
   let parsed: URL
   try {
     parsed = new URL(url)

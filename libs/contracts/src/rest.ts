@@ -192,7 +192,7 @@ export const mkdirRequest = z.object({ path: z.string(), parents: z.boolean().op
 export type MkdirRequest = z.infer<typeof mkdirRequest>
 export const moveRequest = z.object({ from: z.string(), to: z.string(), overwrite: z.boolean().optional() })
 export type MoveRequest = z.infer<typeof moveRequest>
-export const copyRequest = moveRequest
+export const copyRequest = moveRequest.extend({})
 export type CopyRequest = z.infer<typeof copyRequest>
 
 export const version = z.object({

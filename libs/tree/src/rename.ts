@@ -93,7 +93,7 @@ function exchange(
 }
 
 /** POSIX: a file replaces no directory, a directory only an empty one. */
-export function assertReplaceable(tree: Overlay, node: NodeImage, target: NodeImage): void {
+function assertReplaceable(tree: Overlay, node: NodeImage, target: NodeImage): void {
   if (target.kind === 'directory') {
     if (node.kind !== 'directory') throw new Refusal('is_directory', 'the new name is a directory')
     if (tree.hasChildren(target.id)) throw new Refusal('not_empty', 'the directory is not empty')

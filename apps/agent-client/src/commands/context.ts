@@ -17,7 +17,7 @@ export interface CommandContext {
 }
 
 /** The context of the command that is running. */
-export async function contextOf(command: Command): Promise<CommandContext> {
+async function contextOf(command: Command): Promise<CommandContext> {
   const options = command.optsWithGlobals<GlobalOptions>()
   if (options.caFile !== undefined) trustAuthorities(options.caFile)
   const settings = await resolveSettings(options, readEnvironment())

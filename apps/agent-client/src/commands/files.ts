@@ -54,8 +54,8 @@ async function cat(
       ...(options.fileVersion === undefined ? {} : { version: options.fileVersion }),
       ...(options.at === undefined ? {} : { at: options.at }),
     })
-    if (response.body !== null)
-      await pipeline(Readable.fromWeb(response.body as never), process.stdout, { end: false })
+    // A web stream is iterable, so it needs no cast between the two stream types.
+    if (response.body !== null) await pipeline(Readable.from(response.body), process.stdout, { end: false })
   }
 }
 

@@ -180,7 +180,7 @@ export function unpushedText(remaining: readonly string[]): string {
 }
 
 /** SIGINT and SIGTERM leave the mount and push first; a second one leaves at once. */
-export function leaveOnSignals(running: RunningMount): void {
+function leaveOnSignals(running: RunningMount): void {
   let asked = false
   const onSignal = (): void => {
     void running.leave(asked ? 0 : SIGNAL_FLUSH_MS)

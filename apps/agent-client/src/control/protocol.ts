@@ -15,7 +15,7 @@ export const controlRequest = z.discriminatedUnion('kind', [
 export type ControlRequest = z.infer<typeof controlRequest>
 
 /** How a mount is (`agentfs-client status`). */
-export const mountStatus = z.object({
+const mountStatus = z.object({
   dir: z.string(),
   agent: z.string(),
   pid: z.int(),

@@ -14,7 +14,7 @@ export type DirectoryHandle = {
   listing: readonly DirectoryEntry[]
 }
 /** An open virtual file: what it said when it was opened. */
-export type VirtualHandle = { readonly kind: 'virtual'; readonly bytes: Uint8Array }
+type VirtualHandle = { readonly kind: 'virtual'; readonly bytes: Uint8Array }
 /** Anything open. */
 export type Handle = FileHandle | DirectoryHandle | VirtualHandle
 

@@ -3,7 +3,7 @@ import { packMessage, unpackMessage } from '@agentfs/sdk'
 import { WebSocket, type RawData } from 'ws'
 
 /** Silence after which a feed counts as unhealthy; heartbeats come every second [SY-3]. */
-export const FEED_SILENCE_MS = 3_000
+const FEED_SILENCE_MS = 3_000
 const HANDSHAKE_MS = 5_000
 
 /** What a feed tells its owner. Frames come in order; after `onEnd` nothing comes. */

@@ -1,11 +1,10 @@
 import type { SyncRoutes } from '@agentfs/sdk'
+import { BLOCK_BYTES } from '../store/content-cache.js'
 import type { BlockAddress } from '../store/store-types.js'
 import type { AsyncStore } from './async-store.js'
 import { backoffMs, pause } from './backoff.js'
 import { classifyFailure } from './failures.js'
 
-/** Blocks are of this size, but for the last one of a file. */
-export const BLOCK_BYTES = 1_048_576
 const PARALLEL_MAX = 8
 /** How long a read waits for the service before it fails with EIO [FS-4]. */
 const GIVE_UP_MS = 10_000
