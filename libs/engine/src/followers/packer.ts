@@ -105,13 +105,19 @@ export class Packer {
     if (!this.#gate.tryPass()) {
       throw new AgentfsError('unavailable', { detail: 'the object store failed a moment ago; packing waits' })
     }
+    const offloaded = await this.#throughGate(signal, () =>
+      this.#offload.offload(scope, stream, plan, signal),
+    )
+    const outcome = await this.#packPlan(scope, stream, plan, signal)
+    if (outcome.kind !== 'stored') return outcome
+    this.#onStored(scope, stream.streamId, outcome.through)
+    return { ...outcome, bytes: outcome.bytes + offloaded.bytes, puts: outcome.puts + offloaded.puts }
+  }
+
+  /** Lets the gate know how the object store did. */
+  async #throughGate<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     try {
-      const offloaded = await this.#offload.offload(scope, stream, plan, signal)
-      const outcome = await this.#packPlan(scope, stream, plan, signal)
-      this.#gate.succeeded()
-      if (outcome.kind !== 'stored') return outcome
-      this.#onStored(scope, stream.streamId, outcome.through)
-      return { ...outcome, bytes: outcome.bytes + offloaded.bytes, puts: outcome.puts + offloaded.puts }
+      return await work()
     } catch (error) {
       if (signal?.aborted !== true) this.#gate.failed()
       throw error
@@ -136,7 +142,8 @@ export class Packer {
     await this.#objectRows.insertWriting(scope, objects, this.#now())
     await this.#crashPoints('claimed')
     try {
-      await this.#putBoth(scope, object, segment, piece, signal)
+      await this.#throughGate(signal, () => this.#putBoth(scope, object, segment, piece, signal))
+      this.#gate.succeeded()
     } catch (error) {
       const objectIds = objects.map(({ objectId }) => objectId)
       await this.#objectRows.giveUp(scope, objectIds, this.#now()).catch(() => undefined)
