@@ -110,7 +110,7 @@ async function makeKnown(context: CommandContext, session: MountSession): Promis
   void session.ended.then(() => leave(SIGNAL_FLUSH_MS))
   void over.promise.then(() => {
     forget()
-    control.close()
+    void control.close()
   })
   return { session, leave, over: over.promise }
 }

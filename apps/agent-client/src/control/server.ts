@@ -6,6 +6,7 @@ import { controlRequest, type ControlAnswer, type ControlRequest } from './proto
 export class ControlServer {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  readonly #answering = new Set<Promise<void>>()
 
   private constructor(handle: (request: ControlRequest) => Promise<ControlAnswer>) {
     this.#server = createServer((socket) => {
@@ -14,9 +15,11 @@ export class ControlServer {
       socket.on('error', () => socket.destroy())
       const lines = createInterface({ input: socket })
       lines.on('line', (line) => {
-        void answerLine(line, handle).then((answer) => {
+        const answering = answerLine(line, handle).then((answer) => {
+          this.#answering.delete(answering)
           if (!socket.destroyed) socket.write(`${JSON.stringify(answer)}\n`)
         })
+        this.#answering.add(answering)
       })
     })
   }
@@ -35,8 +38,9 @@ export class ControlServer {
   }
 
   /** Stops listening; answers under way are given first. */
-  close(): void {
+  async close(): Promise<void> {
     this.#server.close()
+    await Promise.all(this.#answering)
     for (const socket of this.#sockets) socket.end()
   }
 }
