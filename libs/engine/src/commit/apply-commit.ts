@@ -7,6 +7,7 @@ import {
   type TreeDelta,
   uuidv7,
 } from '@agentfs/contracts'
+import type { Extent } from '@agentfs/crypto'
 import {
   type ApplyContext,
   applyContent,
@@ -60,6 +61,15 @@ export interface AppliedCommit {
   readonly versions: readonly MadeVersion[]
 }
 
+/** Thrown for a head whose manifest is not in memory: open it and apply again. */
+export class VersionNotAtHand extends Error {
+  readonly versionId: string
+  constructor(versionId: string) {
+    super('the head moved to a version that is not at hand')
+    this.versionId = versionId
+  }
+}
+
 /** What application needs besides the tree. */
 export interface ApplyInput {
   readonly tenantId: string
@@ -70,6 +80,8 @@ export interface ApplyInput {
   readonly agentName: string
   readonly operations: readonly PlannedOperation[]
   readonly contents: ReadonlyMap<number, PreparedContent>
+  /** The id of the conflict copy that an operation may make: the same one each time it is applied. */
+  readonly copyId: (index: number) => string
   /** A version's extents, from memory; undefined where they would have to be fetched. */
   readonly opened: (versionId: string) => OpenedVersion | undefined
   /** Throws a Refusal where the caller may not do this. */
@@ -78,7 +90,7 @@ export interface ApplyInput {
 
 /**
  * Applies operations in order, each wholly or not at all, and refuses what depends on a refused one [SY-7]. Pure but for
- * sealing; throws NotLoaded and PrepareAgain through.
+ * sealing; throws NotLoaded, VersionNotAtHand and PrepareAgain through.
  */
 export function applyCommit(below: TreeReader, input: ApplyInput): AppliedCommit {
   return new Application(below, input).run()
@@ -157,7 +169,7 @@ class Application {
     const effective = planned.unconditional === true ? ontoHead(local, operation) : operation
     const plan = planContent(local, effective)
     const standing = local.node(plan.node)
-    const copy = plan.kind === 'keep-both' ? this.#context.newId() : undefined
+    const copy = plan.kind === 'keep-both' ? this.#input.copyId(index) : undefined
     const number = copy === undefined ? (standing?.number ?? 0) + 1 : 1
     const built = content.kind === 'whole' ? content.version : this.#appended(plan, content)
     const made = this.#seal(effective, plan, content, built, number, copy ?? plan.node)
@@ -210,31 +222,29 @@ class Application {
   /** The head's content with bytes added, whichever head it is by now. */
   #appended(plan: ContentPlan, content: AppendedContent): BuiltVersion {
     const head = plan.head === null ? { size: 0, extents: [] } : this.#versionInReach(plan.head)
-    const joined =
-      content.coalesced !== null && content.coalesced.head === plan.head ? content.coalesced : null
-    const extents = joined === null ? [...head.extents] : head.extents.slice(0, joined.keep)
-    let end = joined === null ? head.size : head.size + content.data.length - joined.part.size
-    for (const part of joined === null ? content.parts : [joined.part]) {
+    const extents = withTailJoined(head.extents, content)
+    let end = head.size
+    for (const part of content.parts) {
       extents.push(extentOfPart(part, end))
       end += part.size
     }
     const [only] = extents
-    if (only === undefined || !hashesBytes(end, extents)) {
-      const contentHash = hashesBytes(end, extents) ? sha256(Buffer.alloc(end)) : extentsHash(extents)
+    if (!hashesBytes(end, extents)) {
+      const contentHash = extentsHash(extents)
       return { size: end, extents, contentHash, contentMac: contentHash }
     }
-    // One extent now: of a file that was empty, or all hole, or whose extents were all joined.
-    if (joined !== null) return { size: end, extents, contentHash: joined.sha256, contentMac: only.mac }
-    if (head.size === 0) return { size: end, extents, contentHash: content.sha256, contentMac: only.mac }
-    const contentHash =
-      content.data.length === 0 ? undefined : sha256(Buffer.concat([Buffer.alloc(head.size), content.data]))
-    if (contentHash === undefined) throw new Refusal('invalid_request', 'there is nothing to append')
+    if (head.size === 0 && only !== undefined) {
+      return { size: end, extents, contentHash: content.sha256, contentMac: only.mac }
+    }
+    // One extent or none, yet not all of the content: the file began as a hole.
+    if (head.extents.length > 0) throw new Refusal('invalid_request', 'there is nothing to append')
+    const contentHash = sha256(Buffer.concat([Buffer.alloc(head.size), content.data]))
     return { size: end, extents, contentHash, contentMac: contentHash }
   }
 
   #versionInReach(id: string): Pick<OpenedVersion, 'size' | 'extents'> {
     const found = this.#versions.get(id) ?? this.#input.opened(id)
-    if (found === undefined) throw new PrepareAgain('the head moved to a version that is not at hand')
+    if (found === undefined) throw new VersionNotAtHand(id)
     return found
   }
 
@@ -275,6 +285,29 @@ function ontoHead(tree: TreeReader, operation: ContentOperation): ContentOperati
   if (operation.op === 'append') return operation
   const target = operation.op === 'replace' ? operation.target : operation.node
   return { ...operation, base: tree.node(tree.resolve(target))?.version ?? null }
+}
+
+/** The head's extents, their tail replaced by the part that holds the same bytes, where that tail still stands. */
+function withTailJoined(extents: readonly Extent[], { coalesced }: AppendedContent): Extent[] {
+  const [first] = coalesced?.extents ?? []
+  const at = first === undefined ? -1 : extents.findIndex((extent) => sameRun(extent, first))
+  if (coalesced === null || at < 0) return [...extents]
+  const stands = coalesced.extents.every((extent, index) => {
+    const found = extents[at + index]
+    return found !== undefined && sameRun(found, extent)
+  })
+  if (!stands) return [...extents]
+  const joined = extentOfPart(coalesced.part, first?.offset ?? 0)
+  return [...extents.slice(0, at), joined, ...extents.slice(at + coalesced.extents.length)]
+}
+
+function sameRun(one: Extent, other: Extent): boolean {
+  return (
+    one.partId === other.partId &&
+    one.offset === other.offset &&
+    one.length === other.length &&
+    one.partOffset === other.partOffset
+  )
 }
 
 function partsOf(content: WholeContent | AppendedContent): readonly SealedPart[] {

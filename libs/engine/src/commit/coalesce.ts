@@ -1,30 +1,37 @@
-import type { Extent } from '@agentfs/crypto'
 import { PART_BYTES_MAX } from '@agentfs/contracts'
+import type { Extent } from '@agentfs/crypto'
 
 /** Extents below which a file's tail is left as it is. */
 const EXTENTS_MIN = 48
 
+/** A run of extents that lie next to one another in a file. */
+export interface ExtentRun {
+  /** Index of the first, and behind the last. */
+  readonly first: number
+  readonly end: number
+  /** The bytes of the file they hold. */
+  readonly from: number
+  readonly to: number
+}
+
 /**
- * Which trailing extents of a file an append joins with its own bytes into one part: none below 48 extents; then those that
- * are at most twice as long as all behind them, as long as the part stays within 1 MiB. Each byte is so rewritten a few
- * times over the life of a log, however long that gets.
+ * Which trailing extents of a file an append joins into one part: none below 48 extents; then, from the last, those that are
+ * at most twice as long as all behind them, while the part stays within 1 MiB. Each byte is so rewritten a few times over
+ * the life of a log, however long that gets.
  */
-export function coalesceTail(
-  extents: readonly Extent[],
-  appendedBytes: number,
-): { readonly keep: number; readonly from: number } | undefined {
-  if (extents.length < EXTENTS_MIN) return undefined
-  let bytes = appendedBytes
-  let keep = extents.length
-  let from = -1
-  for (let index = extents.length - 1; index >= 0; index--) {
+export function coalescibleTail(extents: readonly Extent[]): ExtentRun | undefined {
+  const last = extents.at(-1)
+  if (extents.length < EXTENTS_MIN || last === undefined) return undefined
+  const to = last.offset + last.length
+  let first = extents.length - 1
+  let from = last.offset
+  for (let index = first - 1; index >= 0; index--) {
     const extent = extents[index]
-    if (extent === undefined || extent.length > 2 * bytes || bytes + extent.length > PART_BYTES_MAX) break
-    // A hole must stay one: what ends before the next begins is not joined over it.
-    if (from !== -1 && extent.offset + extent.length !== from) break
-    bytes += extent.length
-    keep = index
+    if (extent === undefined || extent.length > 2 * (to - from) || to - extent.offset > PART_BYTES_MAX) break
+    // A hole must stay one.
+    if (extent.offset + extent.length !== from) break
+    first = index
     from = extent.offset
   }
-  return from === -1 ? undefined : { keep, from }
+  return first === extents.length - 1 ? undefined : { first, end: extents.length, from, to }
 }

@@ -6,10 +6,13 @@ import {
   HTTP_STATUS,
   type OperationResult,
   type Receipt,
+  uuidv7,
 } from '@agentfs/contracts'
 import {
   type Database,
   findClientStore,
+  findHeadsWithKeys,
+  findVersionsWithKeys,
   findKeys,
   type LockedAgent,
   loadTree,
@@ -24,7 +27,7 @@ import type { PackHint } from '../followers/pack-hint.js'
 import type { Announcer, Clock } from '../ports.js'
 import { appendRecords } from '../streams/append-records.js'
 import type { AuthorDraft, RecordAuthor } from '../streams/record-author.js'
-import { type AppliedCommit, applyCommit } from './apply-commit.js'
+import { type AppliedCommit, applyCommit, VersionNotAtHand } from './apply-commit.js'
 import { authorOf } from './author.js'
 import { authoriser } from './authorise.js'
 import { type PlannedOperation, PrepareAgain, type Prepared } from './planned-operation.js'
@@ -35,6 +38,9 @@ import { needsOf } from './tree-needs.js'
 
 /** Preparations after which a commit gives up; each needs another writer to win in between. */
 const PREPARATIONS_MAX = 5
+
+/** Loads of more of the tree within one commit: conflict names that are taken, and ancestors to bring back, ask for some. */
+const LOADS_MAX = 10_000
 
 /** The agent a commit is for. */
 export interface CommitAgent {
@@ -124,12 +130,14 @@ export class Committer {
     const { agent, push } = request
     const operations = request.operations.map(({ operation }) => operation)
     const set = new WorkingSet()
+    const appendedTo = operations.flatMap((operation) => (operation.op === 'append' ? [operation.node] : []))
     // One round trip: each of these sees what is committed once the lock is ours.
-    const [locked, , keys, store] = await Promise.all([
+    const [locked, , keys, store, heads] = await Promise.all([
       lockAgent(tx, agent.agentId),
       loadTree(tx, agent.agentId, set, needsOf(operations, agent.rootId), operations.length),
       prepared.knownKeyIds.length === 0 ? [] : findKeys(tx, prepared.knownKeyIds),
       push === undefined ? undefined : findClientStore(tx, agent.agentId, push.storeId),
+      appendedTo.length === 0 ? [] : findHeadsWithKeys(tx, agent.agentId, appendedTo),
     ])
     if (locked === undefined) throw new AgentfsError('not_found', { detail: 'there is no such agent' })
     if (request.epoch !== undefined && request.epoch !== locked.epoch) {
@@ -149,6 +157,8 @@ export class Committer {
         }
       }
     }
+    // An append goes onto the head as it is now, which another process may have made.
+    for (const row of heads) await this.#tools.opener.openStaged(tx, agent.agentId, row)
     // A key erased since: what was sealed under it must not be committed.
     if (keys.length < prepared.knownKeyIds.length) throw new PrepareAgain('a key was erased')
     const nowMs = this.#tools.clock.now()
@@ -167,7 +177,17 @@ export class Committer {
   ): Promise<AppliedCommit> {
     const { caller, operations } = request
     const { scope } = caller.principal
-    for (;;) {
+    const copyIds = new Map<number, string>()
+    const copyId = (index: number): string => {
+      const known = copyIds.get(index)
+      if (known !== undefined) return known
+      const made = uuidv7()
+      // Nothing of this id can exist: the working set need not look for it.
+      set.settle(made)
+      copyIds.set(index, made)
+      return made
+    }
+    for (let loads = 0; ; loads++) {
       try {
         request.check?.(set, locked.rootId)
         return applyCommit(set, {
@@ -178,15 +198,32 @@ export class Committer {
           author: authorOf(caller, locked),
           agentName: locked.name,
           operations,
+          copyId,
           contents: prepared.contents,
           opened: (versionId) => this.#tools.opener.remembered(scope, versionId),
           authorise: authoriser(caller, locked, nowMs),
         })
       } catch (error) {
+        if (loads >= LOADS_MAX) throw error
+        if (error instanceof VersionNotAtHand) {
+          await this.#openUnderLock(tx, locked.agentId, error)
+          continue
+        }
         if (!(error instanceof NotLoaded)) throw error
         await loadTree(tx, locked.agentId, set, error.needs, operations.length)
       }
     }
+  }
+
+  /** Opens a head that another process made since; what needs the object store is left to another preparation. */
+  async #openUnderLock(
+    tx: TenantTransaction,
+    agentId: string,
+    { versionId, message }: VersionNotAtHand,
+  ): Promise<void> {
+    const [row] = await findVersionsWithKeys(tx, agentId, [versionId])
+    if (row !== undefined) await this.#tools.opener.openStaged(tx, agentId, row)
+    if (this.#tools.opener.remembered(tx.scope, versionId) === undefined) throw new PrepareAgain(message)
   }
 
   async #save(

@@ -1,4 +1,5 @@
-import type { AuditAction, Extent as WireExtent, Operation } from '@agentfs/contracts'
+import type { AuditAction, Operation } from '@agentfs/contracts'
+import type { Extent } from '@agentfs/crypto'
 import type { BuiltVersion, SealedPart } from '../content/built-content.js'
 import type { NewKey, UsableKey } from '../keys/key-vault.js'
 
@@ -35,13 +36,8 @@ export interface AppendedContent {
   readonly data: Uint8Array
   /** Their SHA-256, which is the content's where the file is empty so far. */
   readonly sha256: Uint8Array
-  /** The tail of a long run of small extents as one part, with its SHA-256, for one head only. */
-  readonly coalesced: {
-    readonly head: string
-    readonly keep: number
-    readonly part: SealedPart
-    readonly sha256: Uint8Array
-  } | null
+  /** Trailing extents of the head, and one part that holds the same bytes: put in their place where they still stand. */
+  readonly coalesced: { readonly extents: readonly Extent[]; readonly part: SealedPart } | null
 }
 
 /** An operation that can go nowhere, known before the lock. */
@@ -74,5 +70,3 @@ export class PrepareAgain extends Error {
     super(`prepare again: ${why}`)
   }
 }
-
-export type { WireExtent }

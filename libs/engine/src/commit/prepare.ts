@@ -16,7 +16,7 @@ import { extentOfPart, sealPart } from '../content/seal-part.js'
 import type { KeyVault, NewKey, UsableKey } from '../keys/key-vault.js'
 import type { ContentReader } from '../reads/content-reader.js'
 import type { OpenedVersion, VersionOpener } from '../reads/version-opener.js'
-import { coalesceTail } from './coalesce.js'
+import { coalescibleTail } from './coalesce.js'
 import type {
   FailedContent,
   PlannedOperation,
@@ -179,14 +179,13 @@ class Preparation {
     if ((head?.size ?? 0) + operation.data.length > this.#tools.fileBytesMax) {
       return refused('too_large', 'the file is larger than the service takes')
     }
-    const tail = head === undefined ? undefined : coalesceTail(head.extents, operation.data.length)
+    const tail = head === undefined ? undefined : coalescibleTail(head.extents)
     const coalesced =
       head === undefined || tail === undefined
         ? null
         : {
-            head: head.versionId,
-            keep: tail.keep,
-            ...(await this.#joinTail(key, head, tail.from, operation.data)),
+            extents: head.extents.slice(tail.first, tail.end),
+            part: this.#seal(key, await this.#bytes(head.extents, tail.from, tail.to)),
           }
     const { data } = operation
     return { kind: 'append', parts, key, data, sha256: sha256(data), coalesced }
@@ -246,16 +245,6 @@ class Preparation {
     )
     const contentMac = sole?.contentMac ?? contentHash
     return { kind: 'whole', version: { size, extents, contentHash, contentMac }, parts, key }
-  }
-
-  async #joinTail(
-    key: UsableKey,
-    head: OpenedVersion,
-    from: number,
-    data: Uint8Array,
-  ): Promise<{ part: SealedPart; sha256: Uint8Array }> {
-    const joined = Buffer.concat([await this.#bytes(head.extents, from, head.size), data])
-    return { part: this.#seal(key, joined), sha256: sha256(joined) }
   }
 
   #seal(key: UsableKey, plaintext: Uint8Array): SealedPart {

@@ -8,7 +8,14 @@ import {
   openObject,
   verifyPagedExtents,
 } from '@agentfs/crypto'
-import { type Database, findParts, type TenantTransaction, type VersionRow } from '@agentfs/storage'
+import {
+  type Database,
+  findParts,
+  type PartRow,
+  type TenantTransaction,
+  type VersionRow,
+  type WithKey,
+} from '@agentfs/storage'
 import type { KeyVault, UsableKey } from '../keys/key-vault.js'
 import { RecentMap } from './recent-map.js'
 import type { SealedBytes } from './sealed-bytes.js'
@@ -23,6 +30,12 @@ export interface OpenedVersion {
   readonly extents: readonly Extent[]
   readonly contentHash: Uint8Array
   readonly contentMac: Uint8Array
+}
+
+/** Page parts of a manifest, with the keys that open them. */
+interface LoadedPages {
+  readonly parts: ReadonlyMap<string, PartRow>
+  readonly keys: ReadonlyMap<string, UsableKey>
 }
 
 /** Opens manifests, and remembers those opened: a version never changes. */
@@ -49,6 +62,27 @@ export class VersionOpener {
   }
 
   /**
+   * Opens a manifest that came with its key, for use under a lock: all it needs is read by the given transaction. What is
+   * in the object store already is left unopened.
+   */
+  async openStaged(tx: TenantTransaction, agentId: string, row: WithKey<VersionRow>): Promise<void> {
+    const { scope } = tx
+    if (row.sealed === null || row.openingKeyId === null) return
+    if (this.remembered(scope, row.versionId) !== undefined) return
+    const keyRow = { keyId: row.openingKeyId, keyVersion: row.keyVersion, wrapped: row.wrapped }
+    const [key] = (await this.#vault.unwrap(scope, [keyRow])).values()
+    if (key === undefined) return
+    const manifest = openManifest({ tenantId: scope.tenantId, ...key }, row.versionId, row.sealed)
+    const loaded =
+      manifest.extents.kind === 'paged'
+        ? await this.#pageParts(tx, agentId, manifest.extents.pages)
+        : undefined
+    if (loaded !== undefined && [...loaded.parts.values()].some(({ sealed }) => sealed === null)) return
+    const extents = await this.#extents(scope, manifest, loaded)
+    this.remember(scope, { ...openedOf(row, manifest), extents })
+  }
+
+  /**
    * Opens a version's manifest with a key that was just read. Throws `object_corrupt`, naming the version, where it is not
    * what its row says, and `not_found` where its key was erased.
    */
@@ -64,33 +98,26 @@ export class VersionOpener {
     if (known !== undefined) return known
     const sealed = await this.#sealed.get(scope, row.versionId, row)
     const manifest = openManifest({ tenantId: scope.tenantId, ...key }, row.versionId, sealed)
-    if (manifest.number !== row.number || manifest.size !== row.size) {
-      throw new AgentfsError('object_corrupt', { objectId: row.versionId, reason: 'manifest and row differ' })
-    }
-    const opened: OpenedVersion = {
-      versionId: row.versionId,
-      nodeId: row.nodeId,
-      keyId: row.keyId,
-      number: row.number,
-      size: row.size,
-      extents: await this.#extents(scope, agentId, manifest),
-      contentHash: manifest.contentHash,
-      contentMac: row.contentMac,
-    }
+    const listed = manifest.extents
+    const loaded =
+      listed.kind === 'paged'
+        ? await this.#database.withTenant(scope, (tx) => this.#pageParts(tx, agentId, listed.pages))
+        : undefined
+    const opened = { ...openedOf(row, manifest), extents: await this.#extents(scope, manifest, loaded) }
     this.remember(scope, opened)
     return opened
   }
 
-  async #extents(scope: TenantScope, agentId: string, manifest: Manifest): Promise<readonly Extent[]> {
+  async #extents(
+    scope: TenantScope,
+    manifest: Manifest,
+    loaded: LoadedPages | undefined,
+  ): Promise<readonly Extent[]> {
     if (manifest.extents.kind === 'inline') return manifest.extents.extents
-    const { pages } = manifest.extents
-    const { parts, keys } = await this.#database.withTenant(scope, async (tx) =>
-      this.#pageParts(tx, agentId, pages),
-    )
     const extents: Extent[] = []
-    for (const page of pages) {
-      const part = parts.get(page.partId)
-      const key = keys.get(page.keyId)
+    for (const page of manifest.extents.pages) {
+      const part = loaded?.parts.get(page.partId)
+      const key = loaded?.keys.get(page.keyId)
       if (part === undefined || key === undefined) {
         throw new AgentfsError('object_corrupt', {
           objectId: page.partId,
@@ -105,7 +132,7 @@ export class VersionOpener {
     return extents
   }
 
-  async #pageParts(tx: TenantTransaction, agentId: string, pages: readonly Extent[]) {
+  async #pageParts(tx: TenantTransaction, agentId: string, pages: readonly Extent[]): Promise<LoadedPages> {
     const rows = await findParts(
       tx,
       agentId,
@@ -114,4 +141,13 @@ export class VersionOpener {
     const keys = await this.#vault.load(tx, [...new Set(pages.map(({ keyId }) => keyId))])
     return { parts: new Map(rows.map((row) => [row.partId, row])), keys }
   }
+}
+
+/** What a row and its manifest say together; `object_corrupt` where they differ. */
+function openedOf(row: VersionRow, manifest: Manifest): Omit<OpenedVersion, 'extents'> {
+  if (manifest.number !== row.number || manifest.size !== row.size) {
+    throw new AgentfsError('object_corrupt', { objectId: row.versionId, reason: 'manifest and row differ' })
+  }
+  const { versionId, nodeId, keyId, number, size, contentMac } = row
+  return { versionId, nodeId, keyId, number, size, contentHash: manifest.contentHash, contentMac }
 }

@@ -23,8 +23,6 @@ export interface ConnectionPoolOptions {
   readonly url: string
   readonly size: number
   readonly applicationName: string
-  /** Sees every statement's text; for tests that check what all queries have in common. */
-  readonly onStatement?: (text: string) => void
 }
 
 /** A connection for one borrower. Once it is lost it stays lost, though the client under it would reconnect. */
@@ -110,7 +108,6 @@ export class ConnectionPool {
 }
 
 function newClient(options: ConnectionPoolOptions): Client {
-  const { onStatement } = options
   const client: Client = {
     lost: false,
     onLost: undefined,
@@ -129,10 +126,7 @@ function newClient(options: ConnectionPoolOptions): Client {
       types: TYPES,
       transform: { column: { from: postgres.toCamel } },
       // An option of the driver that its types leave out.
-      ...{ socket: connectWithoutDelay },
-      ...(onStatement === undefined
-        ? {}
-        : { debug: (_connection: number, text: string) => onStatement(text) }),
+      ...{ socket: connectInBatches },
       connection: {
         application_name: options.applicationName,
         statement_timeout: 30_000,
@@ -148,13 +142,32 @@ function newClient(options: ConnectionPoolOptions): Client {
 }
 
 /**
- * A socket that sends at once. Pipelined statements go out in several small writes: with Nagle's algorithm each but the
- * first waits for the server's delayed acknowledgement, 40 ms. Given out while it connects, for then a refusal ends the
+ * A socket that sends what was written in one turn of the event loop at its end, in one call, and then at once. The driver
+ * writes each statement by itself; a write costs more than most statements do. Nagle's algorithm would make each but the
+ * first wait for the server's delayed acknowledgement, 40 ms. Given out while it connects, for then a refusal ends the
  * connection as the driver expects it.
  */
-function connectWithoutDelay({ host, port, path }: DriverAddress): Socket {
-  if (typeof path === 'string') return connect({ path })
-  return connect({ host: host[0] ?? 'localhost', port: port[0] ?? 5432, noDelay: true })
+function connectInBatches({ host, port, path }: DriverAddress): Socket {
+  const socket =
+    typeof path === 'string'
+      ? connect({ path })
+      : connect({ host: host[0] ?? 'localhost', port: port[0] ?? 5432, noDelay: true })
+  const write = socket.write.bind(socket)
+  let corked = false
+  const batched = (...parameters: Parameters<typeof write>): boolean => {
+    if (!corked) {
+      corked = true
+      socket.cork()
+      setImmediate(() => {
+        corked = false
+        socket.uncork()
+      })
+    }
+    return write(...parameters)
+  }
+  // The overloads of `write` are passed through as they come.
+  socket.write = batched as typeof socket.write
+  return socket
 }
 
 /** The driver's parsed options, as far as they say where the server is. */

@@ -14,6 +14,7 @@ export interface DatabaseOptions {
   readonly poolSize?: number
   /** Connections of the heads role; 2 unless told. */
   readonly headsPoolSize?: number
+  /** Sees every statement's text; for tests that check what all queries have in common. */
   readonly onStatement?: (text: string) => void
 }
 
@@ -24,20 +25,19 @@ export interface DatabaseOptions {
 export class Database {
   readonly #app: ConnectionPool
   readonly #heads: ConnectionPool
+  readonly #onStatement: ((text: string) => void) | undefined
 
   constructor(options: DatabaseOptions) {
-    const shared = options.onStatement === undefined ? {} : { onStatement: options.onStatement }
+    this.#onStatement = options.onStatement
     this.#app = new ConnectionPool({
       url: options.url,
       size: options.poolSize ?? 16,
       applicationName: 'agentfs',
-      ...shared,
     })
     this.#heads = new ConnectionPool({
       url: options.headsUrl,
       size: options.headsPoolSize ?? 2,
       applicationName: 'agentfs-heads',
-      ...shared,
     })
   }
 
@@ -55,7 +55,7 @@ export class Database {
     if (!isUuid(tenantId)) throw new TypeError('not a tenant id')
     return this.#transaction(
       this.#app,
-      (lease) => new TenantTransaction(lease, scope),
+      (lease) => new TenantTransaction(lease, scope, this.#onStatement),
       `begin; set local app.tenant = '${tenantId}'`,
       work,
       atOnce,
@@ -72,12 +72,17 @@ export class Database {
 
   /** Runs `work` in a transaction without a tenant: only tables outside the tenants show rows. */
   async withoutTenant<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#transaction(this.#app, (lease) => new Transaction(lease), 'begin', work)
+    return this.#transaction(this.#app, (lease) => new Transaction(lease, this.#onStatement), 'begin', work)
   }
 
   /** Runs `work` as the role that may read heads and due work across tenants, read only. */
   async acrossTenantsHeads<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#transaction(this.#heads, (lease) => new Transaction(lease), 'begin read only', work)
+    return this.#transaction(
+      this.#heads,
+      (lease) => new Transaction(lease, this.#onStatement),
+      'begin read only',
+      work,
+    )
   }
 
   /** Ends all connections. */

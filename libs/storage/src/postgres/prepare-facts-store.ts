@@ -30,7 +30,8 @@ export interface PrepareFacts {
   readonly parts: readonly (Omit<PartRow, keyof SealedPlace> & { readonly staged: boolean })[]
 }
 
-type WithKey<Row> = Row & {
+/** A row with the key that opens what it names; null where the key was erased. */
+export type WithKey<Row> = Row & {
   readonly openingKeyId: string | null
   readonly keyVersion: number
   readonly wrapped: Uint8Array
@@ -94,7 +95,8 @@ export function findVersionsWithKeys(
         select from tombstones t where t.tenant_id = ${tenantId} and t.key_id = c.key_id) offset 0) k on true`
 }
 
-function findHeadsWithKeys(
+/** The head versions of nodes, each with the key that opens its manifest unless that was erased. */
+export function findHeadsWithKeys(
   tx: TenantTransaction,
   agentId: string,
   nodeIds: readonly string[],

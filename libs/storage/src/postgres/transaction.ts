@@ -16,13 +16,15 @@ export type PendingRows<Row extends object> = Promise<Row[] & { readonly count: 
  */
 export class Transaction {
   readonly #lease: Lease
+  readonly #onStatement: ((text: string) => void) | undefined
   #failure: { error: unknown } | undefined
   #drizzle: PgRemoteDatabase | undefined
   #sealed = false
 
   /** Made by `Database`. */
-  constructor(lease: Lease) {
+  constructor(lease: Lease, onStatement?: (text: string) => void) {
     this.#lease = lease
+    this.#onStatement = onStatement
   }
 
   /** Sends a query; columns come back in camelCase. */
@@ -31,6 +33,7 @@ export class Transaction {
     ...values: QueryValue[]
   ): PendingRows<Row> {
     this.#assertOpen()
+    this.#onStatement?.(text.join('?'))
     // The driver's row type is wider than a promise of rows, and generic over types of its own.
     const pending = this.#lease.sql<Row[]>(text, ...(values as postgres.ParameterOrFragment<never>[]))
     return this.#sent(pending.execute()) as PendingRows<Row>
@@ -40,6 +43,7 @@ export class Transaction {
   get db(): PgRemoteDatabase {
     this.#drizzle ??= drizzle(async (text, values: postgres.ParameterOrJSON<never>[], method) => {
       this.#assertOpen()
+      this.#onStatement?.(text)
       const pending = this.#lease.sql.unsafe(text, values, { prepare: true })
       const rows = await this.#sent(method === 'all' ? pending.values().execute() : pending.execute())
       return { rows: [...rows] }
@@ -83,8 +87,8 @@ export class TenantTransaction extends Transaction {
   readonly tenantId: string
 
   /** Made by `Database.withTenant`. */
-  constructor(lease: Lease, scope: TenantScope) {
-    super(lease)
+  constructor(lease: Lease, scope: TenantScope, onStatement?: (text: string) => void) {
+    super(lease, onStatement)
     this.scope = scope
     this.tenantId = scope.tenantId
   }
