@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { parsePath } from '@agentfs/contracts'
 import { storePath } from '@agentfs/sync'
 import type { Command } from 'commander'
 import { ControlServer } from '../control/server.js'
@@ -24,6 +25,8 @@ export interface MountOptions {
   readonly create: boolean
   /** Bytes of contents kept on this machine. */
   readonly cacheSize?: number
+  /** A folder of the home. */
+  readonly path?: string
 }
 
 /** Milliseconds that a signal leaves for pushing: containers give ten seconds in all [DUR-8]. */
@@ -67,6 +70,7 @@ export async function startMount(
       owner:
         options.owners === 'stored' ? null : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
     },
+    path: parsePath(options.path ?? ''),
     ...(options.cacheSize === undefined ? {} : { cacheBytesMax: options.cacheSize }),
     onProgress: (rows) => output.progress(`reading the tree: ${rows} names`),
     onState: (state) => output.progress(state.kind),
@@ -233,6 +237,7 @@ export function addMountOptions(command: Command): Command {
     .option('--read-only', 'nothing can be changed through this mount')
     .option('--durability <when>', 'what close and fsync wait for: journal or server', 'journal')
     .option('--owners <whose>', 'show files as owned by me, or as stored', 'me')
+    .option('--path <folder>', 'mount a folder of the home rather than all of it')
     .option('--cache-size <size>', 'contents kept on this machine, 1G where not given', parseBytes)
     .option('--no-create', 'do not make an agent that does not exist')
 }

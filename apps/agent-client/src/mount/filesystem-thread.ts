@@ -1,9 +1,17 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { FuseSession, NotificationBatch, NotifierClient, type FuseLogger } from '@agentfs/fuse'
-import { LocalStore, packError, StoreServer, type EngineState, type Invalidation } from '@agentfs/sync'
+import {
+  LocalStore,
+  packError,
+  ROOT_INO,
+  StoreServer,
+  type EngineState,
+  type Invalidation,
+} from '@agentfs/sync'
 import { MountCore } from './core.js'
 import { mountHandlers } from './handlers.js'
 import { addInvalidations } from './invalidate.js'
+import { Subtree } from './subtree.js'
 import type { FromThread, ThreadStart, ToThread } from './thread-messages.js'
 
 /**
@@ -15,6 +23,7 @@ function main(start: ThreadStart, port: NonNullable<typeof parentPort>): void {
   let state: EngineState = { kind: 'starting' }
   let notifier: NotifierClient | undefined
   let session: FuseSession | undefined
+  let subtree = new Subtree(ROOT_INO)
   let store: LocalStore
   try {
     store = LocalStore.open({
@@ -36,7 +45,7 @@ function main(start: ThreadStart, port: NonNullable<typeof parentPort>): void {
     notify: (invalidations: readonly Invalidation[]) => {
       if (notifier === undefined || invalidations.length === 0) return
       const batch = new NotificationBatch()
-      addInvalidations(batch, invalidations)
+      addInvalidations(batch, subtree.invalidations(invalidations))
       notifier.send(batch, () => undefined)
     },
     describe: () => ({ feed: state.kind }),
@@ -61,8 +70,12 @@ function main(start: ThreadStart, port: NonNullable<typeof parentPort>): void {
       case 'stop':
         session?.stop()
         return
+      case 'find':
+        tell({ kind: 'found', ino: directoryOf(store, message.path) })
+        return
       case 'serve':
         notifier = new NotifierClient(message.notifier)
+        subtree = new Subtree(message.rootIno)
         serve(message.fd)
     }
   }
@@ -83,7 +96,7 @@ function main(start: ThreadStart, port: NonNullable<typeof parentPort>): void {
   const serve = (fd: number): void => {
     session = new FuseSession({
       fd,
-      handlers: mountHandlers(core),
+      handlers: subtree.translate(mountHandlers(core, subtree.rootIno)),
       logger,
       wake: start.wake,
       onWake: drain,
@@ -96,6 +109,12 @@ function main(start: ThreadStart, port: NonNullable<typeof parentPort>): void {
 
   port.on('message', onMessage)
   tell({ kind: 'opened' })
+}
+
+/** The inode of a directory by its path; null where there is none. */
+function directoryOf(store: LocalStore, path: readonly string[]): number | null {
+  const ino = store.resolvePath(path)
+  return ino !== undefined && store.attributes(ino).kind === 'directory' ? ino : null
 }
 
 function describe(message: string, details: Record<string, unknown>): string {

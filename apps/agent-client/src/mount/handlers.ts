@@ -6,11 +6,11 @@ import { directoryHandlers } from './directory-handlers.js'
 import { nameHandlers } from './name-handlers.js'
 import { xattrHandlers } from './xattr-handlers.js'
 
-/** Every operation of a mount. */
-export function mountHandlers(core: MountCore): FuseHandlers {
+/** Every operation of a mount whose root shows the directory `rootIno`. */
+export function mountHandlers(core: MountCore, rootIno: number): FuseHandlers {
   return {
     ...attributeHandlers(core),
-    ...nameHandlers(core),
+    ...nameHandlers(core, rootIno),
     ...contentHandlers(core),
     ...directoryHandlers(core),
     ...xattrHandlers(core),

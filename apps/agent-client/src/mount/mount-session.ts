@@ -16,6 +16,7 @@ import {
 import {
   refusedError,
   RemoteStore,
+  ROOT_INO,
   SyncEngine,
   type EngineState,
   type Invalidation,
@@ -25,6 +26,7 @@ import {
 import type { KnownAgent } from './agent-lookup.js'
 import type { MountView } from './core.js'
 import { addInvalidations } from './invalidate.js'
+import { Subtree } from './subtree.js'
 import type { FromThread, ThreadStart, ToThread } from './thread-messages.js'
 
 /** What a mount is started with. */
@@ -37,6 +39,8 @@ export interface MountSessionOptions {
   readonly view: MountView
   readonly ca?: string
   readonly contactMs?: number
+  /** The folder of the home to mount; all of it where empty. */
+  readonly path: readonly string[]
   /** Bytes of contents kept on this machine. */
   readonly cacheBytesMax?: number
   /** Rows of the tree that have arrived so far. */
@@ -69,6 +73,7 @@ export class MountSession {
   #notifier: Notifier | undefined
   #notifications: NotifierClient | undefined
   #serving = false
+  #subtree = new Subtree(ROOT_INO)
   /** How serving ended; undefined while it goes on. */
   #endedHow: string | undefined
   #leaving: Promise<LeaveOutcome> | undefined
@@ -209,6 +214,7 @@ export class MountSession {
 
   async #serve(): Promise<void> {
     const { readOnly, owner } = this.#options.view
+    this.#subtree = new Subtree(await this.#rootIno())
     this.#mount = await mountFuse(this.directory, {
       fsname: `agentfs:${this.agent.name}`,
       subtype: 'agentfs',
@@ -218,9 +224,28 @@ export class MountSession {
     this.#notifier = new Notifier(this.#mount.fd)
     this.#notifications = this.#notifier.client()
     const notifier = this.#notifier.connect(this.#wakeHandle)
-    this.#tell({ kind: 'serve', fd: this.#mount.fd, notifier }, [notifier.port])
+    const { rootIno } = this.#subtree
+    this.#tell({ kind: 'serve', fd: this.#mount.fd, notifier, rootIno }, [notifier.port])
     this.#serving = true
     this.#tellHealth(this.#engine.state)
+  }
+
+  /** The inode that the mount shows as its root. */
+  async #rootIno(): Promise<number> {
+    const { path } = this.#options
+    if (path.length === 0) return ROOT_INO
+    const answer = Promise.withResolvers<number | null>()
+    const listener = (message: FromThread): void => {
+      if (message.kind === 'found') answer.resolve(message.ino)
+    }
+    this.#thread.on('message', listener)
+    this.#tell({ kind: 'find', path })
+    const ino = await answer.promise
+    this.#thread.off('message', listener)
+    if (ino !== null) return ino
+    throw new AgentfsError('not_found', {
+      detail: `there is no folder ${path.join('/')} in ${this.agent.name}`,
+    })
   }
 
   /** Ends everything that was started, in the order that cannot hang: kernel, thread, notifier, engine. */
@@ -258,7 +283,7 @@ export class MountSession {
   #invalidate(invalidations: readonly Invalidation[]): void {
     if (this.#notifications === undefined) return
     const batch = new NotificationBatch()
-    addInvalidations(batch, invalidations)
+    addInvalidations(batch, this.#subtree.invalidations(invalidations))
     this.#notifications.send(batch, () => undefined)
   }
 
@@ -268,7 +293,7 @@ export class MountSession {
     this.#tellHealth(state)
     if (healthy || this.#notifications === undefined) return
     const batch = new NotificationBatch().incrementEpoch()
-    for (const ino of await this.#store.openInodes()) batch.invalInode(ino)
+    for (const ino of await this.#store.openInodes()) batch.invalInode(this.#subtree.nodeidOf(ino))
     this.#notifications.send(batch, (refused) => {
       if (refused.length > 0) this.#options.onLog('the kernel is too old to forget all names at once')
     })

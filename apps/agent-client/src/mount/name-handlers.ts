@@ -4,18 +4,17 @@ import type { RenameFlags } from '@agentfs/sync'
 import { nameOf, type MountCore } from './core.js'
 import { VIRTUAL_NAME } from './virtual-files.js'
 
-const ROOT_INO = 1
 const S_IFMT = 0o170000
 const S_IFREG = 0o100000
 const RENAME_NOREPLACE = 1
 const RENAME_EXCHANGE = 2
 
 /** Operations on names: lookup, mkdir, mknod, symlink, link, rename, unlink, rmdir, readlink. */
-export function nameHandlers(core: MountCore): FuseHandlers {
+export function nameHandlers(core: MountCore, rootIno: number): FuseHandlers {
   const { store, virtual } = core
   /** True where a change would touch `.agentfs/`. */
   const isVirtual = (parent: number, name: Uint8Array): boolean =>
-    virtual.owns(parent) || (parent === ROOT_INO && nameOf(name) === VIRTUAL_NAME)
+    virtual.owns(parent) || (parent === rootIno && nameOf(name) === VIRTUAL_NAME)
   const owner = (request: { uid: number; gid: number }): { uid: number; gid: number } => ({
     uid: request.uid,
     gid: request.gid,

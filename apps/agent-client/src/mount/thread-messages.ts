@@ -21,7 +21,14 @@ export type ToThread =
   /** Look at the store's port; sent only while the thread still runs its event loop. */
   | { readonly kind: 'look' }
   /** Serve this descriptor: from here on the thread blocks on it. */
-  | { readonly kind: 'serve'; readonly fd: number; readonly notifier: NotifierConnection }
+  | {
+      readonly kind: 'serve'
+      readonly fd: number
+      readonly notifier: NotifierConnection
+      readonly rootIno: number
+    }
+  /** Which inode a path has; answered by `found`. */
+  | { readonly kind: 'find'; readonly path: readonly string[] }
   /** The feed's health changed. */
   | { readonly kind: 'health'; readonly healthy: boolean; readonly state: EngineState }
   /** No more changes are taken: everything that writes answers EROFS. */
@@ -33,5 +40,6 @@ export type ToThread =
 export type FromThread =
   | { readonly kind: 'opened' }
   | { readonly kind: 'open-failed'; readonly code: string; readonly message: string }
+  | { readonly kind: 'found'; readonly ino: number | null }
   | { readonly kind: 'ended'; readonly how: string }
   | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
