@@ -11,12 +11,15 @@ export class ContentCache {
   readonly #bytesMax: number
   #bytes: number
   #tick: number
+  /** Where nothing could go, the next try waits until more came. */
+  #evictAbove: number
   readonly #used = new Map<string, { version: string; block: number }>()
 
   constructor(database: StoreDatabase, blobs: BlobStore, bytesMax: number) {
     this.#database = database
     this.#blobs = blobs
     this.#bytesMax = bytesMax
+    this.#evictAbove = bytesMax
     const row = database
       .sql('select coalesce(sum(length), 0) as bytes, coalesce(max(used), 0) as tick from cache')
       .get()
@@ -94,7 +97,6 @@ export class ContentCache {
   /** Drops the least recently used blocks above the budget, but for pinned versions. Within a transaction. */
   evict(pinned: ReadonlySet<string>): void {
     this.#recordUse()
-    if (this.#bytes <= this.#bytesMax) return
     const goal = this.#bytesMax * 0.9
     for (const row of this.#database
       .sql('select version, block, blob, length from cache order by used limit 10000')
@@ -107,11 +109,17 @@ export class ContentCache {
       this.#blobs.remove(Number(row['blob']))
       this.#bytes -= Number(row['length'])
     }
+    this.#evictAbove = Math.max(this.#bytesMax, this.#bytes * 1.05)
+  }
+
+  /** What was pinned may be free now. */
+  reconsider(): void {
+    this.#evictAbove = this.#bytesMax
   }
 
   /** True where eviction has something to do. */
   get isOverBudget(): boolean {
-    return this.#bytes > this.#bytesMax
+    return this.#bytes > this.#evictAbove
   }
 
   /** Room left under the budget. */

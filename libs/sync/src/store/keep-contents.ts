@@ -51,7 +51,9 @@ function neededVersions(
   done: readonly { entry: JournalEntry }[],
   answer: PushAnswer,
 ): Set<string | null> {
-  const needed = new Set<string | null>(answer.commit?.delta.nodes.map((node) => node.version) ?? [])
+  const needed = new Set<string | null>()
+  for (const { version, deleted } of answer.commit?.delta.nodes ?? [])
+    if (deleted !== true) needed.add(version)
   const gone = new Set(done.map(({ entry }) => entry.seq))
   for (const { seq, operation } of state.journal.entries()) {
     if (gone.has(seq)) continue
@@ -75,8 +77,7 @@ function keepVersion(state: StoreState, version: string, content: FileContent, a
     const [segment] = segmentsWithin(content.segments, start, end)
     if (segment === undefined) {
       if (content.below !== null && passes(content, content.below.size, start, end)) {
-        state.cache.pass(content.below.version, block, version)
-        continue
+        if (state.cache.pass(content.below.version, block, version)) continue
       }
     } else if (segment.start === start && segment.end === end && segment.blobOffset === 0) {
       if (!adopted.has(segment.blob) && state.blobs.length(segment.blob) === end - start) {

@@ -28,6 +28,7 @@ import {
   renameEntry,
   unlinkName,
 } from './namespace.js'
+import { evict } from './eviction.js'
 import { currentFlight } from './flight.js'
 import { freezePush, readPart } from './push-forming.js'
 import { rejectPush, settlePush } from './push-settling.js'
@@ -37,17 +38,8 @@ import {
   journaledPaths,
   listRejected,
   readRejected,
-  rejectedVersions,
 } from './rejected-area.js'
-import {
-  advance,
-  applyCommit,
-  pinnedVersions,
-  provide,
-  provideContents,
-  setStored,
-  uncached,
-} from './remote-changes.js'
+import { advance, applyCommit, provide, provideContents, setStored, uncached } from './remote-changes.js'
 import { forkStore, reinstateStore, revokeStore } from './store-identity.js'
 import { finishSnapshot, SnapshotIntake } from './snapshot-intake.js'
 import { translated } from './store-database.js'
@@ -417,11 +409,8 @@ export class LocalStore implements FilesystemStore, EngineStore {
   }
 
   maintain(): void {
-    const state = this.#state
-    if (state.cache.isOverBudget) {
-      state.transact(() => state.cache.evict(pinnedVersions(state, rejectedVersions(state))))
-    }
-    state.database.checkpoint()
+    evict(this.#state)
+    this.#state.database.checkpoint()
   }
 
   #snapshot(): SnapshotIntake {

@@ -3,6 +3,7 @@ import { operationKeys, poisonedKeys } from '@agentfs/tree'
 import type { SettleOutcome } from './engine-store.js'
 import { isLocalContent, type JournalEntry } from './journal-entry.js'
 import { keepContents } from './keep-contents.js'
+import { evict } from './eviction.js'
 import { currentFlight, dropFlight } from './flight.js'
 import type { Flight } from './wire-operations.js'
 import { rejectEntry, type Reason } from './rejected-area.js'
@@ -143,6 +144,7 @@ function settle(
     return { kind: 'settled', invalidations, rejected } as const
   })
   state.flight = null
+  evict(state)
   announceSettled(state, outcome.rejected)
   return outcome
 }

@@ -1,9 +1,9 @@
 import { AgentfsError, type CommitFrame, type ContentItem, type TreeDelta } from '@agentfs/contracts'
 import { BLOCK_BYTES } from './content-cache.js'
 import type { UncachedFile } from './engine-store.js'
+import { evict } from './eviction.js'
 import { currentFlight } from './flight.js'
 import { storeAliases } from './push-settling.js'
-import { StoreError } from './store-error.js'
 import type { StoreState } from './store-state.js'
 import type { BlockAddress, Invalidation } from './store-types.js'
 import { changeView } from './view-change.js'
@@ -51,18 +51,20 @@ export function setStored(state: StoreState, seq: number): void {
     state.database.sql('delete from unstored where seq <= ?').run(seq)
     state.setFacts({ stored: seq })
   })
+  state.cache.reconsider()
+  evict(state)
 }
 
 /** Keeps a block that the service delivered, and lets the reads that wait for it go on. */
 export function provide(state: StoreState, address: BlockAddress, bytes: Uint8Array): void {
   if (bytes.length > BLOCK_BYTES) throw new RangeError(`a block has at most ${BLOCK_BYTES} bytes`)
-  keepOrEvict(state, () => state.cache.add(address.version, address.block, bytes))
+  keep(state, () => state.cache.add(address.version, address.block, bytes))
   state.emit({ kind: 'provided', blocks: [address] })
 }
 
 /** Keeps whole small contents, and lets the reads that wait for them go on. */
 export function provideContents(state: StoreState, items: readonly ContentItem[]): void {
-  keepOrEvict(state, () => {
+  keep(state, () => {
     for (const item of items) keepWhole(state, item)
   })
   state.emit({
@@ -103,33 +105,15 @@ export function uncached(
   return found
 }
 
-/** Cached contents that open files, the journal or rejected operations stand on. */
-export function pinnedVersions(state: StoreState, rejected: Iterable<string>): Set<string> {
-  const pinned = new Set<string>([...state.handles.pinnedVersions(), ...rejected])
-  for (const { operation } of state.journal.entries()) {
-    if (operation.op === 'write' && operation.base !== null) pinned.add(operation.base)
-    if (operation.op === 'append' && operation.assumed !== null) pinned.add(operation.assumed)
-    if (operation.op === 'replace' && operation.sourceVersion !== null) pinned.add(operation.sourceVersion)
-  }
-  for (const ino of state.handles.openInodes()) {
-    const id = state.inodes.node(ino)
-    const version = id === undefined ? null : (state.tree.live(id)?.version ?? null)
-    if (version !== null) pinned.add(version)
-  }
-  for (const row of state.database.sql('select version from unstored').all())
-    pinned.add(String(row['version']))
-  return pinned
-}
-
-/** A full disk must not fail a read: what was fetched is then not kept, and room is made. */
-function keepOrEvict(state: StoreState, keep: () => void): void {
+/** Keeps what was fetched. A failure leaves the cache's count as the disk has it. */
+function keep(state: StoreState, work: () => void): void {
   try {
-    state.transact(keep)
+    state.transact(work)
   } catch (error) {
     state.cache.recount()
-    if (!(error instanceof StoreError) || error.code !== 'disk_full') throw error
     throw error
   }
+  evict(state)
 }
 
 function keepWhole(state: StoreState, { version, data }: ContentItem): void {
@@ -140,11 +124,16 @@ function keepWhole(state: StoreState, { version, data }: ContentItem): void {
 
 /** Contents of versions that the commit replaces go, unless something stands on them. */
 function dropSuperseded(state: StoreState, delta: TreeDelta): void {
-  const pinned = pinnedVersions(state, [])
-  for (const image of delta.nodes) {
-    const before = state.tree.confirmedNode(image.id)?.version ?? null
-    if (before !== null && before !== image.version && !pinned.has(before)) state.cache.drop(before)
-    if (before !== image.version) state.database.sql('delete from unstored where node = ?').run(image.id)
+  const open = new Set(state.handles.pinnedVersions())
+  for (const { id, version } of delta.nodes) {
+    const before = state.tree.confirmedNode(id)?.version ?? null
+    if (before === version) continue
+    state.database.sql('delete from unstored where node = ?').run(id)
+    const ino = state.inodes.of(id)
+    const isOpen = ino !== undefined && state.handles.isOpen(ino)
+    // A base is of a node that its entry names.
+    if (before !== null && !isOpen && !open.has(before) && !state.journal.mentions(id))
+      state.cache.drop(before)
   }
 }
 

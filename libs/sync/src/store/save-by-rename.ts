@@ -4,14 +4,18 @@ import { appendEntries, type NewEntry } from './append-entry.js'
 import type { LocalReplace } from './journal-entry.js'
 import type { StoreState } from './store-state.js'
 
-/** True where renaming a file over another is a save of the latter [SY-11]. */
+/**
+ * True where renaming a file over another is a save of the latter [SY-11]. Not where the latter is the newer one, unknown
+ * to the service: its id has no history to keep, the other's has.
+ */
 export function savesByRename(state: StoreState, source: NodeImage, target: NodeImage): boolean {
   return (
     source.kind === 'file' &&
     target.kind === 'file' &&
     source.links === 1 &&
     target.links === 1 &&
-    state.createdHere.has(source.id)
+    state.createdHere.has(source.id) &&
+    (state.tree.confirmedNode(target.id) !== undefined || state.tree.confirmedNode(source.id) === undefined)
   )
 }
 
