@@ -40,7 +40,7 @@ import {
 import { displayPath } from './display-path.js'
 
 /** A version that a commit makes, with all that is saved of it. */
-export interface MadeVersion extends BuiltVersion {
+interface MadeVersion extends BuiltVersion {
   readonly versionId: string
   readonly nodeId: string
   readonly number: number

@@ -43,7 +43,7 @@ const PREPARATIONS_MAX = 5
 const LOADS_MAX = 10_000
 
 /** The agent a commit is for. */
-export interface CommitAgent {
+interface CommitAgent {
   readonly agentId: string
   readonly streamKeyId: string
   readonly rootId: string

@@ -1,7 +1,7 @@
 import type { Extent } from '@agentfs/crypto'
 
 /** Extents with a run of bytes taken out: what reached over its edges is cut. */
-export function withoutRun(extents: readonly Extent[], from: number, to: number): Extent[] {
+function withoutRun(extents: readonly Extent[], from: number, to: number): Extent[] {
   const kept: Extent[] = []
   for (const extent of extents) {
     const end = extent.offset + extent.length

@@ -200,7 +200,7 @@ async function commitContent(
 }
 
 /** Refuses what the writer insists on and does not find [CON-6]; checked again under the lock. */
-export function requireConditions(standing: NodeRow | undefined, conditions: WriteConditions): void {
+function requireConditions(standing: NodeRow | undefined, conditions: WriteConditions): void {
   if (conditions.createOnly === true && standing !== undefined) throw conflict(standing.headVersion)
   const { ifMatch } = conditions
   if (ifMatch === undefined) return

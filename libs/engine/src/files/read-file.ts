@@ -80,7 +80,7 @@ async function openChosen(
 }
 
 /** The bytes a range asks for of a content; null where it lies wholly beyond the end. */
-export function rangeOf(
+function rangeOf(
   size: number,
   range: ByteRangeRequest | undefined,
 ): { readonly from: number; readonly to: number } | null {

@@ -37,7 +37,7 @@ export function stateAt(seq: number, epoch: number, stored: StoredPosition): Sta
 }
 
 /** A path for people: names that are no UTF-8 are decoded as well as may be. */
-export function displayNames(names: readonly Name[]): string {
+function displayNames(names: readonly Name[]): string {
   return names
     .map((name) => (name.startsWith('\0') ? Buffer.from(nameToBytes(name)).toString('utf8') : name))
     .join('/')

@@ -16,7 +16,7 @@ const TYPES = {
 }
 
 /** A client of one connection. */
-export type SingleConnection = postgres.Sql<{ bigint: number; json: unknown; uuids: string[] }>
+type SingleConnection = postgres.Sql<{ bigint: number; json: unknown; uuids: string[] }>
 
 /** What a pool is made with. */
 export interface ConnectionPoolOptions {

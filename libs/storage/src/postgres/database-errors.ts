@@ -1,7 +1,7 @@
 import { AgentfsError } from '@agentfs/contracts'
 
 /** Seconds after which a database that does not answer is worth asking again. */
-export const RETRY_AFTER_SECONDS = 2
+const RETRY_AFTER_SECONDS = 2
 
 // Classes of SQLSTATE that pass by themselves: connection, resources, operator intervention, serialization, lock time-out.
 const PASSING_STATE = /^(08|53|57|40)|^55P03$/
