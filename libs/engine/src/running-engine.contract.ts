@@ -108,7 +108,7 @@ export async function newTenant(engine: Engine): Promise<{ signup: SignupAnswer;
 }
 
 /** The caller behind an API key. */
-export async function callerOf(engine: Engine, secret: string): Promise<Caller> {
+async function callerOf(engine: Engine, secret: string): Promise<Caller> {
   return { ...origin(), principal: await engine.accounts.verifyApiKey(secret, '127.0.0.1') }
 }
 

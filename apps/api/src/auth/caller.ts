@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Credential } from './credential.js'
 
 /** What kind of credential let a request in. */
-export interface ShownCredential {
+interface ShownCredential {
   readonly kind: Credential['kind']
   readonly expiresAtMs: number | null
 }

@@ -26,7 +26,7 @@ export async function openTokenKeys(directory: string): Promise<TokenKeySet> {
 }
 
 /** A key pair from a private key. */
-export function tokenKey(privateKey: KeyObject): TokenKey {
+function tokenKey(privateKey: KeyObject): TokenKey {
   if (privateKey.asymmetricKeyType !== 'ed25519') throw new Error('a token key must be Ed25519')
   const publicKey = createPublicKey(privateKey)
   const spki = publicKey.export({ type: 'spki', format: 'der' })

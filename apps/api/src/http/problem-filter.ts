@@ -51,7 +51,7 @@ export function sendProblem(
 }
 
 /** The domain error behind anything thrown: by our code, by the framework, or by a mistake of ours. */
-export function domainError(exception: unknown): AgentfsError {
+function domainError(exception: unknown): AgentfsError {
   if (exception instanceof AgentfsError) return exception
   const status = statusOf(exception)
   if (status === 404) {

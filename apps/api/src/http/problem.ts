@@ -2,7 +2,7 @@ import { type AgentfsError, type ErrorCode, HTTP_STATUS, type Problem } from '@a
 import { TITLES, WHAT_TO_DO } from './problem-texts.js'
 
 /** Where a code is explained; relative to the service, so that the address holds wherever it runs. */
-export function problemType(code: ErrorCode): string {
+function problemType(code: ErrorCode): string {
   return `/docs/errors/${code}`
 }
 

@@ -5,7 +5,7 @@ import { OperatorError } from '../operator-error.js'
 import { systemErrorCode } from '../postgres/system-error-code.js'
 
 /** Bytes of a secret. */
-export const SECRET_BYTES = 32
+const SECRET_BYTES = 32
 
 /** Reads a secret of 32 bytes, base64 in a file of mode 0600; undefined where there is none. */
 export async function readSecret(path: string): Promise<Buffer | undefined> {

@@ -29,7 +29,7 @@ export interface OpenedDatabase {
 }
 
 /** URL of the role that owns the schema: the operator's, or that of the embedded Postgres, which is started for it. */
-export async function ownerDatabaseUrl(options: OpenDatabaseOptions): Promise<string> {
+async function ownerDatabaseUrl(options: OpenDatabaseOptions): Promise<string> {
   const { config, home, shutdown, progress } = options
   if (config.databaseUrl !== undefined) return config.databaseUrl
   const postgres = await startEmbeddedPostgres({

@@ -3,7 +3,7 @@ import type { JobsOptions } from 'bullmq'
 import type { z } from 'zod'
 
 /** What a job of a queue carries. */
-export type JobPayload<N extends QueueName> = z.infer<(typeof JOB_PAYLOADS)[N]>
+type JobPayload<N extends QueueName> = z.infer<(typeof JOB_PAYLOADS)[N]>
 
 /** One job to add. */
 export interface NewJob<N extends QueueName> {

@@ -14,7 +14,7 @@ import { ledgerKey } from './object-keys.js'
 import { TenantObjects } from './tenant-objects.js'
 
 /** Pieces of one stream's ledger from which on they are rewritten into one. */
-export const LEDGER_OBJECTS_MAX = 32
+const LEDGER_OBJECTS_MAX = 32
 
 /** A ledger object about to be written: its row first, then the PUT, then `finish`. */
 export interface LedgerPiece {

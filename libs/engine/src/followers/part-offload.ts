@@ -8,7 +8,7 @@ import { type PackPlan, PACK_BYTES_MAX } from './pack-plan.js'
 import { TenantObjects } from './tenant-objects.js'
 
 /** A commit above this has its larger parts stored one by one; below, it makes one large segment. */
-export const COMMIT_BYTES_MAX = 2 * PACK_BYTES_MAX
+const COMMIT_BYTES_MAX = 2 * PACK_BYTES_MAX
 const PART_BYTES_MIN = 64 * 1024
 
 /**

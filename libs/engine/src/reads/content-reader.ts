@@ -7,7 +7,7 @@ import type { KeyVault, UsableKey } from '../keys/key-vault.js'
 import type { SealedBytes } from './sealed-bytes.js'
 
 /** Bytes that a streamed read holds at once. */
-export const READ_WINDOW_BYTES = 1_048_576
+const READ_WINDOW_BYTES = 1_048_576
 
 /** Reads content through its extents: only the chunks that hold the range are opened, and whole parts are checked. */
 export class ContentReader {
