@@ -61,6 +61,8 @@ export class FuseSession {
   readonly #polled: Int32Array
   #operations: (Operation | undefined)[] = []
   #stopped = false
+  /** When to go to sleep, while nothing can be read; 0 while there was something. */
+  #spinUntil = 0
 
   constructor(options: FuseSessionOptions) {
     this.#fd = options.fd
@@ -106,6 +108,7 @@ export class FuseSession {
       if (this.#wake?.woken === true) this.#woken()
       const size = read(this.#fd, bytes, bytes.length)
       if (size >= 0) {
+        this.#spinUntil = 0
         this.#serve(size)
         continue
       }
@@ -127,19 +130,20 @@ export class FuseSession {
     return 'stopped'
   }
 
-  /** Waits for a request or a wake-up: first actively, then asleep. */
+  /** Nothing to read: lets others run and comes back at once for a while, then sleeps. */
   #idle(): void {
-    const polled = this.#polled
     if (this.#spinMs > 0) {
-      const until = performance.now() + this.#spinMs
-      do {
+      const now = performance.now()
+      if (this.#spinUntil === 0) this.#spinUntil = now + this.#spinMs
+      if (now < this.#spinUntil) {
         schedYield()
-        if (poll(polled, 1, 0) !== 0 || this.#wake?.woken === true) return
-      } while (performance.now() < until)
+        return
+      }
+      this.#spinUntil = 0
     }
-    poll(polled, 2, SLEEP_MS)
+    poll(this.#polled, 2, SLEEP_MS)
     // Seen here too, because a waker that raced with `clear` leaves the counter up without the flag.
-    if ((polled[3] as number) >>> 16 !== 0) this.#woken()
+    if ((this.#polled[3] as number) >>> 16 !== 0) this.#woken()
   }
 
   #woken(): void {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { setReadahead } from '../src/index.js'
 import { buildOnce } from './build.js'
 import { Mounted, until } from './mounted.js'
 
@@ -188,6 +189,19 @@ os.close(f); print(open('big','rb').read()==d)`
     expect(await python(script)).toBe('True\n')
     const { writeSizes } = await mounted.command({ kind: 'counts' })
     expect(writeSizes.slice(before)).toEqual([1 << 20, 1 << 20, 1 << 20])
+  })
+
+  it('read-ahead can be raised: 4 MiB come in few requests', async () => {
+    const reads = async (): Promise<number> => (await mounted.command({ kind: 'counts' })).counts['read'] ?? 0
+    await ok('head -c 4194304 /dev/zero > ahead')
+    const before = await reads()
+    await ok('cat ahead > /dev/null')
+    const small = (await reads()) - before
+    if (!(await setReadahead(mounted.dir, 1 << 20))) return
+    await ok('cat ahead > /dev/null')
+    const large = (await reads()) - before - small
+    expect(small).toBeGreaterThanOrEqual(16)
+    expect(large).toBeLessThan(small / 2)
   })
 
   it('FORGET: nodes that were removed are given back', async () => {
