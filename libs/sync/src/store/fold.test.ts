@@ -96,7 +96,7 @@ describe('folding [SY-14]', () => {
           }
         },
       ),
-      { numRuns: 250 },
+      { numRuns: 120 },
     )
-  })
+  }, 120_000)
 })

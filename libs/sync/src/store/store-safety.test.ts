@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { DatabaseSync } from 'node:sqlite'
@@ -23,6 +23,7 @@ afterEach(() => {
   } catch {
     // Closed by the test.
   }
+  rmSync(fixture.folder, { recursive: true, force: true })
 })
 
 function open(): LocalStore {
