@@ -26,7 +26,14 @@ export async function untilStatus(
   deadlineMs = 20_000,
 ): Promise<number> {
   const startedAt = performance.now()
-  await waitFor(async () => wanted(await innerStatus(of)), { deadlineMs, pollMs: 25, what })
+  await waitFor(
+    async () => {
+      const status = await innerStatus(of)
+      if (wanted(status)) return true
+      throw new Error(JSON.stringify(status))
+    },
+    { deadlineMs, pollMs: 25, what },
+  )
   return performance.now() - startedAt
 }
 

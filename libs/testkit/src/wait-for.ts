@@ -29,7 +29,8 @@ export async function waitFor<T>(
       if (value !== false && value !== null && value !== undefined) return value
       lastError = undefined
     } catch (error) {
-      lastError = error
+      // What the look before said tells more than that there was no time for another.
+      if (!(error instanceof NoTimeLeft) || lastError === undefined) lastError = error
     }
     if (performance.now() >= endsAt) {
       throw new Error(`waited ${deadlineMs} ms for ${what}${reason(lastError)}`, { cause: lastError })
@@ -37,6 +38,8 @@ export async function waitFor<T>(
     await delay(Math.max(1, Math.min(pollMs, endsAt - performance.now())))
   }
 }
+
+class NoTimeLeft extends Error {}
 
 function reason(error: unknown): string {
   return error instanceof Error ? `: ${error.message}` : ''
@@ -48,7 +51,7 @@ async function withinDeadline<T>(value: T | Promise<T>, endsAt: number): Promise
     signal: timer.signal,
     ref: true,
   }).then(() => {
-    throw new Error('the last look did not come back')
+    throw new NoTimeLeft('the last look did not come back')
   })
   expired.catch(() => undefined)
   try {
