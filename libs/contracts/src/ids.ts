@@ -1,6 +1,9 @@
 import { z } from 'zod'
 
-const random = new Uint8Array(10)
+// A call to the system's generator costs more than the rest of an id: it is asked for many at a time.
+const RANDOM_BYTES = 10
+const pool = new Uint8Array(RANDOM_BYTES * 256)
+let poolAt = pool.length
 let lastMs = 0
 let lastSequence = 0
 
@@ -10,7 +13,7 @@ let lastSequence = 0
  * Postgres has `uuidv7()` only from 18 on.
  */
 export function uuidv7(nowMs: number = Date.now()): string {
-  crypto.getRandomValues(random)
+  const random = nextRandom()
   if (nowMs > lastMs) {
     lastMs = nowMs
     lastSequence = (((random[8] ?? 0) << 8) | (random[9] ?? 0)) & 0x7ff
@@ -20,10 +23,22 @@ export function uuidv7(nowMs: number = Date.now()): string {
   }
   const time = lastMs.toString(16).padStart(12, '0')
   const sequence = (0x7000 | lastSequence).toString(16)
-  random[0] = 0x80 | ((random[0] ?? 0) & 0x3f)
   let tail = ''
-  for (let at = 0; at < 8; at++) tail += (random[at] ?? 0).toString(16).padStart(2, '0')
+  for (let at = 0; at < 8; at++) {
+    const byte = at === 0 ? 0x80 | ((random[0] ?? 0) & 0x3f) : (random[at] ?? 0)
+    tail += (byte + 0x100).toString(16).slice(1)
+  }
   return `${time.slice(0, 8)}-${time.slice(8)}-${sequence}-${tail.slice(0, 4)}-${tail.slice(4)}`
+}
+
+function nextRandom(): Uint8Array {
+  if (poolAt === pool.length) {
+    crypto.getRandomValues(pool)
+    poolAt = 0
+  }
+  const taken = pool.subarray(poolAt, poolAt + RANDOM_BYTES)
+  poolAt += RANDOM_BYTES
+  return taken
 }
 
 /** The instant a UUIDv7 was made, in milliseconds since the epoch. */
