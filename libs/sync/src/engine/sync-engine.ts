@@ -11,8 +11,8 @@ import { Follower } from './follower.js'
 import { Pusher } from './pusher.js'
 import { TokenSource } from './token-source.js'
 
-const QUIET_MS = 30
-const QUIET_MAX_MS = 250
+const QUIET_MS = 10
+const QUIET_MAX_MS = 150
 
 /** What an engine tells the mount above it. */
 export interface EngineListener {
