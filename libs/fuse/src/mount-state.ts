@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readFile, realpath } from 'node:fs/promises'
+import { readFile, readlink, realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { listMounts, type MountEntry } from './mountinfo.js'
 
@@ -42,10 +42,15 @@ export async function processIsGone(pid: number): Promise<boolean> {
   }
 }
 
-/** The path as mountinfo has it, without touching `dir` itself: a dead mount answers nothing but errors. */
+/**
+ * The path as mountinfo has it, without asking the filesystem mounted at `dir`: a dead one answers nothing
+ * but errors, a hung one nothing. (Reading the link of a folder fails in the kernel, before it is asked.)
+ */
 export async function resolveMountPoint(dir: string): Promise<string> {
   const absolute = resolve(dir)
   if (absolute === '/') return absolute
+  const target = await readlink(absolute).catch(() => undefined)
+  if (target !== undefined) return realpath(absolute).catch(() => resolve(dirname(absolute), target))
   const parent = await realpath(dirname(absolute)).catch(() => dirname(absolute))
   return join(parent, basename(absolute))
 }

@@ -1,14 +1,12 @@
 import type { FuseAttr, FuseEntry, FuseStatfs, FuseTime } from './attributes.js'
+import { DirentPacker } from './dirent-packer.js'
 import * as encode from './encode.js'
 import { ERRNO, type ErrnoName } from './errno.js'
 import { OPCODE } from './opcodes.js'
 import type * as replies from './replies.js'
 import { OUT_HEADER_BYTES } from './reply-buffer.js'
-import type { ReplyChannel } from './reply-channel.js'
+import type { OutstandingReply, ReplyChannel } from './reply-channel.js'
 import type { RequestReader } from './request-reader.js'
-
-/** A dirent's fixed part: `ino u64, off u64, namelen u32, type u32`; the name follows, padded to 8 bytes. */
-const DIRENT_BYTES = 24
 
 type EveryReply = replies.EmptyReply &
   replies.LookupReply &
@@ -27,17 +25,21 @@ type EveryReply = replies.EmptyReply &
   replies.DirectoryPlusReply
 
 /** The answer to one request, of whatever kind; handlers see the methods that fit theirs. */
-export class Reply implements EveryReply {
+export class Reply implements EveryReply, OutstandingReply {
   readonly unique: number
   readonly opcode: number
+  readonly #nodeid: number
+  /** The second node of RENAME, RENAME2 and LINK; otherwise the first again. */
+  readonly #otherNodeid: number
   readonly #channel: ReplyChannel
   readonly #uniqueLow: number
   readonly #uniqueHigh: number
   /** Bytes the caller has room for: READ, READDIR, READDIRPLUS, GETXATTR, LISTXATTR; otherwise 0. */
   readonly #room: number
   #answered = false
-  #packed = 0
+  #packer: DirentPacker | undefined
   #interrupted: (() => void) | undefined
+  #afterwards: (() => void)[] | undefined
 
   constructor(channel: ReplyChannel, reader: RequestReader) {
     this.#channel = channel
@@ -46,6 +48,23 @@ export class Reply implements EveryReply {
     this.#uniqueLow = reader.uniqueLow
     this.#uniqueHigh = reader.uniqueHigh
     this.#room = roomOf(reader)
+    this.#nodeid = reader.nodeid
+    this.#otherNodeid = namesTwoNodes(reader) ? reader.u64(0) : reader.nodeid
+  }
+
+  concerns(nodeid: number): boolean {
+    return this.#nodeid === nodeid || this.#otherNodeid === nodeid
+  }
+
+  afterwards(callback: () => void): void {
+    this.#afterwards ??= []
+    this.#afterwards.push(callback)
+  }
+
+  takeAfterwards(): (() => void)[] {
+    const callbacks = this.#afterwards ?? []
+    this.#afterwards = undefined
+    return callbacks
   }
 
   get answered(): boolean {
@@ -56,7 +75,6 @@ export class Reply implements EveryReply {
     this.#interrupted = callback
   }
 
-  /** The caller of this outstanding request was interrupted. */
   interrupt(): void {
     if (this.#interrupted === undefined) this.error('EINTR')
     else this.#interrupted()
@@ -159,53 +177,25 @@ export class Reply implements EveryReply {
   }
 
   add(name: Uint8Array | string, ino: number, type: number, nextOffset: number): boolean {
-    if (this.opcode === OPCODE.READDIRPLUS) return this.#addPlus(name, undefined, ino, type, nextOffset)
-    return this.#addDirent(this.#packed, name, ino, type, nextOffset)
+    if (this.#answered) return false
+    return this.opcode === OPCODE.READDIRPLUS
+      ? this.#packing().addPlus(name, undefined, ino, type, nextOffset)
+      : this.#packing().add(name, ino, type, nextOffset)
   }
 
   addEntry(name: Uint8Array | string, entry: FuseEntry, nextOffset: number): boolean {
-    return this.#addPlus(name, entry, entry.attr.ino, (entry.attr.mode >>> 12) & 0xf, nextOffset)
+    if (this.#answered) return false
+    const type = (entry.attr.mode >>> 12) & 0xf
+    return this.#packing().addPlus(name, entry, entry.attr.ino, type, nextOffset)
   }
 
   send(): boolean {
-    if (this.#packed > 0 && this.#channel.out.owner !== this) {
-      throw new Error('another reply was sent while entries were being packed')
-    }
-    return this.#send(this.#packed)
+    return this.#send(this.#answered ? 0 : (this.#packer?.finish() ?? 0))
   }
 
-  /** `struct fuse_direntplus`: an entry (nodeid 0 where there are no attributes), then a dirent. */
-  #addPlus(
-    name: Uint8Array | string,
-    entry: FuseEntry | undefined,
-    ino: number,
-    type: number,
-    nextOffset: number,
-  ): boolean {
-    const at = this.#packed
-    if (!this.#addDirent(at + encode.ENTRY_OUT_BYTES, name, ino, type, nextOffset)) return false
-    if (entry === undefined) this.#channel.out.zero(at, at + encode.ENTRY_OUT_BYTES)
-    else encode.putEntry(this.#channel.out, at, entry)
-    return true
-  }
-
-  #addDirent(at: number, name: Uint8Array | string, ino: number, type: number, nextOffset: number): boolean {
-    if (this.#answered) return false
-    const { out } = this.#channel
-    const nameBytes = typeof name === 'string' ? Buffer.byteLength(name) : name.length
-    const nameEnd = at + DIRENT_BYTES + nameBytes
-    const end = (nameEnd + 7) & ~7
-    if (end > this.#room) return false
-    if (this.#packed === 0) out.owner = this
-    else if (out.owner !== this) throw new Error('another reply was sent while entries were being packed')
-    out.u64(at, ino)
-    out.u64(at + 8, nextOffset)
-    out.u32(at + 16, nameBytes)
-    out.u32(at + 20, type)
-    out.put(at + DIRENT_BYTES, name)
-    out.zero(nameEnd, end)
-    this.#packed = end
-    return true
+  #packing(): DirentPacker {
+    this.#packer ??= new DirentPacker(this.#channel.out, this.#room)
+    return this.#packer
   }
 
   #sendCount(size: number): boolean {
@@ -244,4 +234,9 @@ function roomOf(reader: RequestReader): number {
     default:
       return 0
   }
+}
+
+function namesTwoNodes({ opcode, bodyBytes }: RequestReader): boolean {
+  if (bodyBytes < 8) return false
+  return opcode === OPCODE.RENAME || opcode === OPCODE.RENAME2 || opcode === OPCODE.LINK
 }

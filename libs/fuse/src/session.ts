@@ -96,6 +96,15 @@ export class FuseSession {
     return this.#channel.outstanding
   }
 
+  /**
+   * Calls back once every reply that is kept now and concerns a node is answered; at once where there is
+   * none. Send notifications about a node (of a name: about its directory) from here: the kernel lets them
+   * wait for such requests, and those behind them with them.
+   */
+  afterAnswers(nodeid: number, callback: () => void): void {
+    this.#channel.afterAnswers(nodeid, callback)
+  }
+
   /** Makes `run` return once the handler, reply or `onWake` it is called from is done. */
   stop(): void {
     this.#stopped = true

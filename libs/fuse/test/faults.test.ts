@@ -1,9 +1,9 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, mkdtemp, readdir, readFile, rmdir } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, readdir, readFile, rm, rmdir, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { cleanUpDeadMount, mountState, processIsGone } from '../src/index.js'
 import { buildOnce } from './build.js'
 import { Mounted, until } from './mounted.js'
@@ -245,6 +245,20 @@ except KeyboardInterrupt: print('interrupted')`
       kind: 'live',
       mount: { mountPoint: dir, source: 'reference, filesystem' },
     })
+  })
+
+  it('a mount is found through a symlink to its mountpoint, dead or alive', async () => {
+    const link = join(await mkdtemp(join(tmpdir(), 'fuse-link-')), 'link')
+    const dead = await Mounted.start()
+    await symlink(dead.dir, link)
+    expect(await mountState(link)).toMatchObject({ kind: 'live', mount: { mountPoint: dead.dir } })
+    const exited = once(dead.server, 'exit')
+    dead.server.kill('SIGKILL')
+    await exited
+    expect(await mountState(link)).toMatchObject({ kind: 'dead' })
+    expect(await cleanUpDeadMount(link, { subtype: 'agentfs' })).toBe(true)
+    mounted = await Mounted.start({ dir: dead.dir })
+    await rm(dirname(link), { recursive: true })
   })
 
   it('a user without privileges mounts through fusermount3', async () => {

@@ -4,6 +4,7 @@ import type { FuseConnection, FuseHandlers } from '../src/handlers.js'
 import { hasInitFlag } from '../src/flags.js'
 import { OPCODE } from '../src/opcodes.js'
 import type { FuseReply } from '../src/replies.js'
+import type { FuseSession } from '../src/session.js'
 import { createWakeHandle, closeWakeHandle, Waker } from '../src/wake.js'
 import { converse, fields, INIT, request } from './wire.js'
 
@@ -139,6 +140,32 @@ describe('the session', () => {
     ])
     expect(answers.slice(1).map(({ error, unique }) => [error, unique])).toEqual([[4, 4n]])
     expect(called).toBe(1)
+  })
+
+  it('afterAnswers waits for the replies kept for a node, and for no others', () => {
+    const log: string[] = []
+    const kept: FuseReply[] = []
+    const keep = (_: unknown, reply: FuseReply): void => {
+      kept.push(reply)
+    }
+    const handlers: FuseHandlers = {
+      read: keep,
+      rename: keep,
+      statfs: (_, reply) => {
+        for (const nodeid of [1, 2, 3, 4]) session.afterAnswers(nodeid, () => log.push(`after ${nodeid}`))
+        for (const waiting of kept) {
+          log.push('answer')
+          waiting.error('EIO')
+        }
+        reply.error('EIO')
+      },
+    }
+    let session: FuseSession
+    const read = request(OPCODE.READ, fields(0n, 0n, 8, 0, 0n, 0, 0), 4n, 2n)
+    const rename = request(OPCODE.RENAME2, fields(3n, 0, 0, 'a', 'b'), 6n, 2n)
+    const statfs = request(OPCODE.STATFS, Buffer.alloc(0), 8n, 4n)
+    converse(handlers, [INIT, read, rename, statfs], {}, (created) => (session = created))
+    expect(log).toEqual(['after 1', 'after 4', 'answer', 'answer', 'after 2', 'after 3'])
   })
 
   it('answers the full 64 bits of unique', () => {

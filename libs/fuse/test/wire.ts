@@ -60,6 +60,7 @@ export function converse(
   handlers: FuseHandlers,
   requests: Buffer[],
   options: Partial<FuseSessionOptions> = {},
+  onSession: (session: FuseSession) => void = () => {},
 ): { answers: Answer[]; end: FuseSessionEnd } {
   const pair = new Int32Array(2)
   if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0) throw new Error(`socketpair: ${lastErrno()}`)
@@ -71,6 +72,7 @@ export function converse(
       fd: theirs,
       handlers: Object.assign(Object.create(handlers), { destroy: () => session.stop() }) as FuseHandlers,
     })
+    onSession(session)
     for (const bytes of [...requests, DESTROY]) writeSync(ours, bytes)
     const end = session.run()
     return { answers: receive(ours), end }
