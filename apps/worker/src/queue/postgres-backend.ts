@@ -22,7 +22,7 @@ export function openPostgresBackend(config: PostgresQueueConfig): QueueBackend {
   })
   // The pool replaces a connection that broke while idle; unheard, its error would end the process.
   pool.on('error', () => undefined)
-  // BullMQ describes pg's pool by overloads, which TypeScript cannot compare with the generic listeners of pg's own types.
+  // oxlint-disable-next-line agentfs/no-double-cast -- BullMQ describes pg's pool by overloads, which TypeScript cannot compare with pg's own generic listeners
   const connection = pool as unknown as PgPool
   return {
     openQueue<N extends QueueName>(name: N): JobQueue<N> {

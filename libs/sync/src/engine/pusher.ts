@@ -1,4 +1,4 @@
-import { PUSH_BYTES_MAX } from '@agentfs/contracts'
+import { PUSH_BYTES_MAX, type PushAnswer } from '@agentfs/contracts'
 import type { SyncRoutes } from '@agentfs/sdk'
 import type { FrozenPush, SettleOutcome } from '../store/engine-store.js'
 import type { Invalidation, RejectedItem } from '../store/store-types.js'
@@ -43,6 +43,7 @@ export class Pusher {
   #lastDirtyMs = 0
   #paused = true
   #maintainedMs = 0
+  #backingOff = false
   #running: Promise<void> | undefined
 
   constructor(options: PusherOptions) {
@@ -60,7 +61,7 @@ export class Pusher {
     if (!this.#dirty) this.#firstDirtyMs = now
     this.#dirty = true
     this.#lastDirtyMs = now
-    this.#wake?.()
+    if (!this.#backingOff) this.#wake?.()
   }
 
   /** Push what there is at once. */
@@ -109,23 +110,34 @@ export class Pusher {
           await this.#maintain()
           continue
         }
-        await this.#send(push)
+        const answer = await this.#exchange(push)
+        await this.#settle(() => this.#options.store.settlePush(answer))
         failures = 0
         this.#dirty = true
         this.#hurry = true
       } catch (error) {
         this.#dirty = true
         failures++
-        const failure = classifyFailure(error)
-        if (failure.kind === 'passing') {
-          this.#options.onFailure(failure)
-          const options = { firstMs: 100, mostMs: 30_000, random: this.#options.random }
-          await this.#sleep(failure.afterMs ?? backoffMs(failures, options))
-        } else {
-          await this.#recover(failure)
-        }
+        await this.#afterFailure(error, failures)
       }
     }
+  }
+
+  /** Mends what can be mended, or waits; what fails on the way waits too, for this loop must not end. */
+  async #afterFailure(error: unknown, failures: number): Promise<void> {
+    const failure = error instanceof RefusedPush ? error.failure : passingUnlessKnown(classifyFailure(error))
+    try {
+      if (failure.kind !== 'passing') {
+        await this.#recover(failure)
+        return
+      }
+      this.#options.onFailure(failure)
+    } catch (again) {
+      this.#options.onFailure(passingUnlessKnown(classifyFailure(again)))
+    }
+    const options = { firstMs: 100, mostMs: 30_000, random: this.#options.random }
+    const afterMs = failure.kind === 'passing' ? failure.afterMs : null
+    await this.#backOff(afterMs ?? backoffMs(failures, options))
   }
 
   /** Nothing waits: time for the store's own housekeeping. */
@@ -154,17 +166,19 @@ export class Pusher {
     }
   }
 
-  async #send(push: FrozenPush): Promise<void> {
+  /** Sends parts and push; throws `RefusedPush` where the service refuses it for good. */
+  async #exchange(push: FrozenPush): Promise<PushAnswer> {
     const { store, routes } = this.#options
     const { signal } = this.#stop
+    const address = await store.address()
     for (const { part, node, parent } of push.parts) {
       const bytes = await store.readPart(part)
-      await routes.putPart(node, part, bytes, { ...(parent === undefined ? {} : { parent }), signal })
+      const sent = routes.putPart(node, part, bytes, { ...(parent === undefined ? {} : { parent }), signal })
+      await sent.catch(refuse)
     }
-    const address = await store.address()
-    const answer = await routes.push(push.bytes, address?.epoch ?? 0, signal)
+    const answer = await routes.push(push.bytes, address?.epoch ?? 0, signal).catch(refuse)
     this.#options.onReached()
-    await this.#settle(() => store.settlePush(answer))
+    return answer
   }
 
   async #settle(settle: () => Promise<SettleOutcome>): Promise<void> {
@@ -187,6 +201,13 @@ export class Pusher {
     return Math.min(quiet, most)
   }
 
+  /** Waits after a failure: what is journaled meanwhile waits too, only `resume` and `hurry` end it early. */
+  async #backOff(ms: number): Promise<void> {
+    this.#backingOff = true
+    await this.#sleep(ms)
+    this.#backingOff = false
+  }
+
   /** Sleeps until the time is over, something is journaled, or the engine closes. */
   async #sleep(ms: number): Promise<void> {
     const wakeUp = new AbortController()
@@ -195,4 +216,24 @@ export class Pusher {
     await pause(Math.min(ms, 2 ** 30), signal)
     this.#wake = undefined
   }
+}
+
+/** The service's own word that it will never take this push: the one reason to give it up [DUR-5]. */
+class RefusedPush extends Error {
+  constructor(
+    readonly failure: Extract<Failure, { kind: 'final' }>,
+    cause: unknown,
+  ) {
+    super(failure.message, { cause })
+  }
+}
+
+function refuse(error: unknown): never {
+  const failure = classifyFailure(error)
+  throw failure.kind === 'final' ? new RefusedPush(failure, error) : error
+}
+
+/** A failure beside the push itself (a page of changes, the store's disk) says nothing about the push: it is sent again. */
+function passingUnlessKnown(failure: Failure): Exclude<Failure, { kind: 'final' }> {
+  return failure.kind === 'final' ? { kind: 'passing', unreachable: false, afterMs: null } : failure
 }

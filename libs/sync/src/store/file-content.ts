@@ -60,7 +60,7 @@ function basisOf(operation: LocalContent): { version: string | null; size: numbe
 }
 
 /** Lays an entry's pieces over the content below it. */
-export function layEntry(content: FileContent, entry: JournalEntry): void {
+function layEntry(content: FileContent, entry: JournalEntry): void {
   const { operation } = entry
   if (!isLocalContent(operation)) return
   if (operation.op === 'write') cutContent(content, operation.limit)

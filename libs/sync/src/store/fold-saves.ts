@@ -54,7 +54,7 @@ function stepPieces(
 }
 
 /** Pieces cut to a size, as a truncation between two writes cuts them. */
-export function cutPieces(pieces: readonly Piece[], size: number): Piece[] {
+function cutPieces(pieces: readonly Piece[], size: number): Piece[] {
   return pieces
     .filter((piece) => piece.start < size)
     .map((piece) => ({ ...piece, length: Math.min(piece.length, size - piece.start) }))

@@ -195,7 +195,7 @@ export function parentOf(state: StoreState, node: NodeImage): string {
 }
 
 /** Refuses what is no name: `name_too_long`, else `invalid_path`. */
-export function assertName(name: Name): void {
+function assertName(name: Name): void {
   if (nameBytes(name) > NAME_BYTES_MAX) {
     throw new StoreError('name_too_long', `a name has more than ${NAME_BYTES_MAX} bytes`)
   }
@@ -207,7 +207,7 @@ export function assertName(name: Name): void {
  * To be called before a node loses a name, its result after: an open inode whose last name went lives on as an
  * orphan with the content it had, any other is forgotten.
  */
-export function departure(state: StoreState, node: NodeImage): () => void {
+function departure(state: StoreState, node: NodeImage): () => void {
   const ino = state.inodes.of(node.id)
   if (ino === undefined) return () => {}
   const content = node.kind === 'file' && state.handles.isOpen(ino) ? state.contentOf(node) : undefined

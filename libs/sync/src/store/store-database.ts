@@ -2,7 +2,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { StoreError } from './store-error.js'
 
 /** Layout of the database; a store of another number is refused rather than misread. */
-export const STORE_SCHEMA_VERSION = 1
+const STORE_SCHEMA_VERSION = 1
 
 const PAGE_BYTES = 4_096
 

@@ -79,7 +79,7 @@ export function confirmView(state: StoreState, delta: TreeDelta): boolean {
 }
 
 /** Forgets deleted nodes that neither journal nor tree need. */
-export function buryDeleted(state: StoreState): void {
+function buryDeleted(state: StoreState): void {
   for (const id of state.graveyard) {
     if (state.tree.live(id) !== undefined) state.graveyard.delete(id)
     else if (!state.journal.mentions(id)) {

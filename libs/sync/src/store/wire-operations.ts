@@ -12,7 +12,7 @@ export interface PartSource {
 }
 
 /** A part that must be uploaded before the push. */
-export interface PlannedPart {
+interface PlannedPart {
   readonly part: string
   readonly node: string
   readonly length: number

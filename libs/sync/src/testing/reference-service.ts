@@ -200,7 +200,7 @@ function extentsOf(operation: ContentOperation): readonly Extent[] {
 }
 
 /** A root directory. */
-export function rootImage(id: string): NodeImage {
+function rootImage(id: string): NodeImage {
   const at = '2026-01-01T00:00:00.000Z'
   return {
     id,
