@@ -30,8 +30,8 @@ afterEach(async () => {
 })
 
 /** The reference service as fetch reaches it. */
-async function line(input: Parameters<typeof fetch>[0], init?: RequestInit): Promise<Response> {
-  const { pathname, searchParams } = new URL(String(input))
+async function line(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+  const { pathname, searchParams } = new URL(input instanceof Request ? input.url : input)
   const route = pathname.split('/').at(-1) ?? ''
   asked.push(route)
   const failure = fault?.(route)
@@ -60,7 +60,7 @@ function answer(route: string, query: URLSearchParams, init?: RequestInit): unkn
 }
 
 function startPusher(store: AsyncStore = directStore(here.store)): Pusher {
-  const routes = new AgentfsClient({ url: 'http://127.0.0.1:1', fetch: line as typeof fetch }).agent('a').sync
+  const routes = new AgentfsClient({ url: 'http://127.0.0.1:1', fetch: line }).agent('a').sync
   const follower = new Follower({
     store,
     routes,

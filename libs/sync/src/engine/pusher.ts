@@ -158,6 +158,7 @@ export class Pusher {
         await store.fork()
         return
       case 'refused':
+      case 'outdated':
         this.#paused = true
         this.#options.onFailure(failure)
         return
@@ -170,12 +171,12 @@ export class Pusher {
   async #exchange(push: FrozenPush): Promise<PushAnswer> {
     const { store, routes } = this.#options
     const { signal } = this.#stop
-    const address = await store.address()
     for (const { part, node, parent } of push.parts) {
       const bytes = await store.readPart(part)
       const sent = routes.putPart(node, part, bytes, { ...(parent === undefined ? {} : { parent }), signal })
       await sent.catch(refuse)
     }
+    const address = await store.address()
     const answer = await routes.push(push.bytes, address?.epoch ?? 0, signal).catch(refuse)
     this.#options.onReached()
     return answer
