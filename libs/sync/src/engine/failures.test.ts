@@ -25,6 +25,8 @@ describe('[SY-15] failures', () => {
     expect(final).not.toContain('unavailable')
     expect(final).not.toContain('epoch_changed')
     expect(final).not.toContain('key_revoked')
+    // Not thrown to the rejected: the next version of the client pushes it.
+    expect(final).not.toContain('client_too_old')
     expect(final).toContain('quota_exceeded')
     expect(final).toContain('forbidden')
   })

@@ -10,6 +10,8 @@ export type Failure =
   | { readonly kind: 'resnapshot' }
   /** The store's pushes went another way [SY-8]. */
   | { readonly kind: 'forked' }
+  /** This client is too old to be served; a newer one goes on with what is in the store. */
+  | { readonly kind: 'outdated' }
   /** Will not pass [DUR-5]. */
   | { readonly kind: 'final'; readonly code: string; readonly message: string }
 
@@ -30,6 +32,8 @@ export function classifyFailure(error: unknown): Failure {
       return { kind: 'resnapshot' }
     case 'store_forked':
       return { kind: 'forked' }
+    case 'client_too_old':
+      return { kind: 'outdated' }
     default:
       return { kind: 'final', code: error.code, message: error.message }
   }

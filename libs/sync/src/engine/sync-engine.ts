@@ -10,6 +10,7 @@ import { Fetcher } from './fetcher.js'
 import { Follower } from './follower.js'
 import { Pusher } from './pusher.js'
 import { TokenSource } from './token-source.js'
+import { Transport } from './transport.js'
 
 const QUIET_MS = 10
 const QUIET_MAX_MS = 150
@@ -50,6 +51,7 @@ export class SyncEngine {
   readonly #fetcher: Fetcher
   readonly #random: () => number
   readonly #ca: string | undefined
+  readonly #transport: Transport
   readonly #stop = new AbortController()
   readonly #unlisten: () => void
   #state: EngineState = { kind: 'starting' }
@@ -57,13 +59,17 @@ export class SyncEngine {
   #renewal: NodeJS.Timeout | undefined
   #following: Promise<void> | undefined
   readonly #firstContact = Promise.withResolvers<void>()
+  /** Why the service will not serve this engine at all, where it said so before the first contact. */
+  #turnedAway: Error | undefined
 
   constructor(options: SyncEngineOptions) {
     this.#store = options.store
     this.#listener = options.listener
     this.#random = options.random ?? Math.random
     this.#ca = options.ca
-    const { token, ...connection } = options.connection
+    this.#transport = new Transport(options.ca)
+    const { token, ...given } = options.connection
+    const connection = { fetch: this.#transport.fetch, ...given }
     // A long-lived key is never sent but to the exchange; an access token is all there is and is used as it is.
     this.#tokens = token.startsWith('afs_')
       ? new TokenSource(() => new AgentfsClient({ ...connection, token }).token({ agent: options.agent }))
@@ -110,12 +116,14 @@ export class SyncEngine {
 
   /**
    * Starts following and pushing. Resolves when the store was brought to the head once, or when the service could not be
-   * reached within `contactMs` and the engine goes on trying by itself; rejects where the credential is refused.
+   * reached within `contactMs` and the engine goes on trying by itself. Throws what the service answered where that is for
+   * good: the client is too old, the credential may not do this, the agent is gone.
    */
   async start(contactMs = 10_000): Promise<EngineState> {
     this.#pusher.start()
     this.#following = this.#follow()
     await Promise.race([this.#firstContact.promise, pause(contactMs, this.#stop.signal)])
+    if (this.#turnedAway !== undefined) throw this.#turnedAway
     return this.#state
   }
 
@@ -144,6 +152,7 @@ export class SyncEngine {
     this.#move({ kind: 'close' })
     this.#stop.abort()
     this.#feed?.close()
+    this.#transport.reset()
     clearTimeout(this.#renewal)
     this.#unlisten()
     this.#fetcher.close()
@@ -164,7 +173,7 @@ export class SyncEngine {
         failures = connected ? 0 : failures + 1
       } catch (error) {
         failures++
-        this.#onFailure(classifyFailure(error))
+        this.#followFailed(error)
       }
       if (this.#refused() || signal.aborted) break
       await pause(
@@ -211,7 +220,9 @@ export class SyncEngine {
                 resolve()
               })
           },
-          onEnd: ({ error }) => {
+          onEnd: ({ silent, error }) => {
+            // Whatever made the feed fall silent did the same to every other connection: none of them is waited for.
+            if (silent) this.#transport.reset()
             this.#move({ kind: 'silent' })
             if (error !== null) this.#onFailure(classifyFailure(error))
             resolve()
@@ -248,6 +259,15 @@ export class SyncEngine {
     }, inMs + 10)
   }
 
+  #followFailed(error: unknown): void {
+    const failure = classifyFailure(error)
+    if (error instanceof Error && (failure.kind === 'final' || failure.kind === 'outdated')) {
+      this.#turnedAway = error
+      this.#firstContact.resolve()
+    }
+    this.#onFailure(failure)
+  }
+
   #onFailure(failure: Failure): void {
     if (failure.kind === 'refused') {
       // An access token that was refused may only have ended: the key behind it is asked first.
@@ -261,7 +281,7 @@ export class SyncEngine {
       }
     } else if (failure.kind === 'passing') {
       if (failure.unreachable) this.#move({ kind: 'unreachable' })
-    } else if (failure.kind === 'final') {
+    } else if (failure.kind === 'final' || failure.kind === 'outdated') {
       // A route that answers for good that it will not: the loop tries again, and the state says that it does not follow.
       this.#move({ kind: 'silent' })
     }
