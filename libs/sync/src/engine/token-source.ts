@@ -4,6 +4,11 @@ import { AgentfsError, type TokenAnswer } from '@agentfs/contracts'
 export type TokenExchange = () => Promise<TokenAnswer>
 
 const MARGIN_MS = 5_000
+/** The longest life a service gives a token; what a clock that is wrong makes of it beyond that is not believed. */
+const LIFE_MS_MAX = 300_000
+const LIFE_MS_MIN = 10_000
+
+const REFUSALS: ReadonlySet<string> = new Set(['key_revoked', 'unauthenticated', 'token_expired'])
 
 /**
  * Access tokens made of a long-lived key, renewed at two thirds of their life [SY-1]. Renewal refused is remembered and
@@ -51,17 +56,19 @@ export class TokenSource {
     const asked = this.#now()
     try {
       const { accessToken, expiresAt } = await this.#exchange()
-      const endsAtMs = Date.parse(expiresAt)
-      this.#token = { value: accessToken, renewAtMs: asked + ((endsAtMs - asked) * 2) / 3, endsAtMs }
+      const lifeMs = Date.parse(expiresAt) - asked
+      // The end is told by the service's clock: behind it a token would be kept too long, ahead of it asked for without end.
+      const livesMs = lifeMs < LIFE_MS_MIN || lifeMs > LIFE_MS_MAX ? LIFE_MS_MAX : lifeMs
+      this.#token = { value: accessToken, renewAtMs: asked + (livesMs * 2) / 3, endsAtMs: asked + livesMs }
       return accessToken
     } catch (error) {
-      if (
-        error instanceof AgentfsError &&
-        (error.code === 'key_revoked' || error.code === 'unauthenticated')
-      ) {
-        this.#refusal = error
-      }
-      throw error
+      if (!(error instanceof AgentfsError) || !REFUSALS.has(error.code)) throw error
+      // What has expired here is the key itself, which nothing renews.
+      this.#refusal =
+        error.code === 'token_expired'
+          ? new AgentfsError('unauthenticated', error.details, { cause: error })
+          : error
+      throw this.#refusal
     }
   }
 }
