@@ -76,14 +76,15 @@ function assertSafeUrl(url: string, insecure: boolean): void {
   }
 }
 
-/** A client for the settings; says how to get a token where there is none. */
-export function connect(settings: Settings): AgentfsClient {
+/** A client for the settings; says how to get a token where there is none. `timeoutMs` for one that must not wait long. */
+export function connect(settings: Settings, timeoutMs?: number): AgentfsClient {
   if (settings.token === undefined) {
     throw new UsageError(
       'no credentials: run `agentfs-client signup` or `agentfs-client login`, or give --token or AGENTFS_TOKEN',
     )
   }
-  return new AgentfsClient({ url: settings.url, token: settings.token, door: 'cli' })
+  const limit = timeoutMs === undefined ? {} : { timeoutMs }
+  return new AgentfsClient({ url: settings.url, token: settings.token, door: 'cli', ...limit })
 }
 
 /** The agent a command is about. */

@@ -10,8 +10,8 @@ export interface CommandContext {
   readonly options: GlobalOptions
   readonly settings: Settings
   readonly output: Output
-  /** A client; refuses where there are no credentials. */
-  client(): AgentfsClient
+  /** A client, waiting for answers as long as told; refuses where there are no credentials. */
+  client(timeoutMs?: number): AgentfsClient
   /** The agent named; refuses where none is. */
   agent(): string
 }
@@ -26,7 +26,7 @@ async function contextOf(command: Command): Promise<CommandContext> {
     options,
     settings,
     output,
-    client: () => connect(settings),
+    client: (timeoutMs) => connect(settings, timeoutMs),
     agent: () => requireAgent(settings),
   }
 }

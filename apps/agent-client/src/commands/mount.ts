@@ -32,6 +32,11 @@ export interface MountOptions {
 /** Milliseconds that a signal leaves for pushing: containers give ten seconds in all [DUR-8]. */
 const SIGNAL_FLUSH_MS = 8_000
 
+/** How long the service may take to say who the agent is: nobody waits more than ten seconds to hear that it is down. */
+const LOOK_UP_MS = 9_000
+/** The same where this machine knows the agent, and can mount it offline. */
+const LOOK_UP_KNOWN_MS = 3_000
+
 /** A mount with its control socket, ready for others to find. */
 export interface RunningMount {
   readonly session: MountSession
@@ -48,12 +53,13 @@ export async function startMount(
   options: MountOptions,
 ): Promise<RunningMount> {
   const { output, settings } = context
-  const client = context.client()
   assertOptions(options)
   const reference = context.agent()
+  const index = new AgentIndex(settings.environment.stateDirectory, settings.url)
+  const known = index.find(reference) !== undefined
+  const client = context.client(known ? LOOK_UP_KNOWN_MS : LOOK_UP_MS)
   const target = canonicalMountPoint(directory)
   await prepareMountPoint(target)
-  const index = new AgentIndex(settings.environment.stateDirectory, settings.url)
   const agent = await lookUpAgent(client, reference, index, {
     create: options.create,
     onCreated: (it) => output.note(`Made the agent ${it.name}.`),

@@ -61,6 +61,8 @@ export class SyncEngine {
   readonly #firstContact = Promise.withResolvers<void>()
   /** Why the service will not serve this engine at all, where it said so before the first contact. */
   #turnedAway: Error | undefined
+  /** Part of a snapshot came since this was last looked at. */
+  #heard = false
 
   constructor(options: SyncEngineOptions) {
     this.#store = options.store
@@ -84,7 +86,10 @@ export class SyncEngine {
       routes: this.#handle.sync,
       listener: {
         onInvalidate: (invalidations) => this.#listener.onInvalidate(invalidations),
-        onProgress: (rows) => this.#listener.onProgress(rows),
+        onProgress: (rows) => {
+          this.#heard = true
+          this.#listener.onProgress(rows)
+        },
         onStored: () => undefined,
       },
     })
@@ -116,13 +121,17 @@ export class SyncEngine {
 
   /**
    * Starts following and pushing. Resolves when the store was brought to the head once, or when the service could not be
-   * reached within `contactMs` and the engine goes on trying by itself. Throws what the service answered where that is for
+   * reached for `contactMs` and the engine goes on trying by itself; a long snapshot is waited for. Throws what the service answered where that is for
    * good: the client is too old, the credential may not do this, the agent is gone.
    */
   async start(contactMs = 10_000): Promise<EngineState> {
     this.#pusher.start()
     this.#following = this.#follow()
-    await Promise.race([this.#firstContact.promise, pause(contactMs, this.#stop.signal)])
+    const contacted = this.#firstContact.promise.then(() => true)
+    do {
+      this.#heard = false
+      if (await Promise.race([contacted, pause(contactMs, this.#stop.signal)])) break
+    } while (this.#heard)
     if (this.#turnedAway !== undefined) throw this.#turnedAway
     return this.#state
   }

@@ -19,7 +19,7 @@ beforeEach(async () => {
     request.on('end', () => {
       const headers = { 'content-type': 'text/plain', 'x-port': String(request.socket.remotePort) }
       answer.writeHead(request.url === '/missing' ? 404 : 200, headers)
-      answer.end(`${request.method} ${request.headers['x-test'] ?? ''} ${Buffer.concat(chunks).toString()}`)
+      answer.end(`${request.method} ${String(request.headers['x-test'])} ${Buffer.concat(chunks).toString()}`)
     })
   })
   server.on('connection', (socket) => {
@@ -78,7 +78,7 @@ describe('requests of the engine', () => {
 
   it('end when the caller gives up, and fail where nobody answers', async () => {
     mute = true
-    await expect(transport.fetch(url, { signal: AbortSignal.timeout(20) })).rejects.toThrow()
+    await expect(transport.fetch(url, { signal: AbortSignal.timeout(20) })).rejects.toThrow(/aborted/)
     await expect(transport.fetch('http://127.0.0.1:9/')).rejects.toThrow(/ECONNREFUSED/)
   })
 
@@ -89,6 +89,6 @@ describe('requests of the engine', () => {
       answer.write('half')
       setImmediate(() => answer.destroy())
     })
-    await expect(transport.fetch(url)).rejects.toThrow()
+    await expect(transport.fetch(url)).rejects.toThrow(/aborted|hang up/)
   })
 })
