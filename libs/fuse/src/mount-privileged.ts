@@ -13,7 +13,7 @@ const UMOUNT_NOFOLLOW = 8
 
 /** Mounts by mount(2), which takes root. */
 export async function mountPrivileged(dir: string, options: FuseMountOptions): Promise<number> {
-  const fd = openSync('/dev/fuse', constants.O_RDWR)
+  const fd = openDevice()
   const data = [
     `fd=${fd}`,
     'rootmode=40000',
@@ -29,6 +29,16 @@ export async function mountPrivileged(dir: string, options: FuseMountOptions): P
   if (errno === 0) return fd
   closeSync(fd)
   throw new FuseMountError(errnoName(errno), `mount ${dir}: ${errnoName(errno)}`)
+}
+
+/** Containers have no `/dev/fuse` unless they were given it. */
+function openDevice(): number {
+  try {
+    return openSync('/dev/fuse', constants.O_RDWR)
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'EIO'
+    throw new FuseMountError(code, `/dev/fuse cannot be opened: ${code}`, { cause })
+  }
 }
 
 /** Aborts the connection: every request in flight fails, and whoever waits for one goes on. */
