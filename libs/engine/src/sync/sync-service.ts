@@ -60,6 +60,8 @@ export class SyncService implements SyncApi {
     request: PushRequest,
     digest: string,
   ): Promise<PushAnswer> {
+    // A base may be any version of the home, and its bytes become the caller's own file.
+    assertWholeHome(caller)
     const { gate, committer, backlog } = this.#tools
     const found = await gate.open(caller, agent)
     await backlog.assertRoom(caller.principal.scope)
