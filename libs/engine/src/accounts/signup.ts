@@ -56,26 +56,28 @@ export async function signup(
       .withTenant(scope, async (tx) => {
         // First, and awaited: the unique index decides who has the address.
         await insertEmail(tx, { emailHash, tenantId, userId })
-        void insertTenant(tx, request.tenant, at)
-        void insertKek(tx, kek, `${kmsName.provider}:${kmsName.rootKeyId}`, at)
-        void insertKeys(tx, [streamKey.row, subjectKey.row], at)
+        tx.later(insertTenant(tx, request.tenant, at))
+        tx.later(insertKek(tx, kek, `${kmsName.provider}:${kmsName.rootKeyId}`, at))
+        tx.later(insertKeys(tx, [streamKey.row, subjectKey.row], at))
         const user = { userId, emailHash, emailSealed, subjectKeyId: subjectKey.keyId, passwordHash }
-        void insertUser(tx, { ...user, role: 'owner', createdAt: at })
+        tx.later(insertUser(tx, { ...user, role: 'owner', createdAt: at }))
         const stream = { streamId: tenantId, kind: 'tenant', agentId: null, keyId: streamKey.keyId } as const
-        void insertStream(tx, stream)
-        void insertApiKey(tx, {
-          keyId: apiKey.id,
-          name: 'first key',
-          secretHash: hashApiKey(secrets.pepper, apiKey.text),
-          role: 'manager',
-          agents: null,
-          prefixes: null,
-          cidrs: null,
-          createdBy: userId,
-          createdAt: at,
-          expiresAt: null,
-          revokedAt: null,
-        })
+        tx.later(insertStream(tx, stream))
+        tx.later(
+          insertApiKey(tx, {
+            keyId: apiKey.id,
+            name: 'first key',
+            secretHash: hashApiKey(secrets.pepper, apiKey.text),
+            role: 'manager',
+            agents: null,
+            prefixes: null,
+            cidrs: null,
+            createdBy: userId,
+            createdAt: at,
+            expiresAt: null,
+            revokedAt: null,
+          }),
+        )
         const row: StreamRow = {
           ...stream,
           epoch: 0,

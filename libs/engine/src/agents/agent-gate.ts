@@ -25,11 +25,11 @@ export class AgentGate {
   /** The agent of an id or a name, where the caller may see anything of it. */
   async open(caller: Caller, idOrName: string): Promise<AgentRow> {
     const agent = await this.#find(caller, idOrName)
-    const missing = new AgentfsError('not_found', { detail: 'there is no such agent' })
-    if (agent === undefined) throw missing
+    const missing = (): AgentfsError => new AgentfsError('not_found', { detail: 'there is no such agent' })
+    if (agent === undefined) throw missing()
     if (!this.decide(caller, agent, '', 'read').visible) {
       await this.#deny(caller, agent, '')
-      throw missing
+      throw missing()
     }
     return agent
   }

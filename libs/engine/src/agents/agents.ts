@@ -73,13 +73,15 @@ export class Agents implements AgentsApi {
       await this.#database.withTenant(scope, async (tx) => {
         // Awaited: the unique index decides who has the name.
         await insertAgent(tx, row)
-        void insertKeys(tx, [streamKey.row, readsKey.row], at)
-        void insertStream(tx, { streamId: agentId, kind: 'agent', agentId, keyId: streamKey.keyId })
-        void insertStream(tx, { streamId: uuidv7(), kind: 'reads', agentId, keyId: readsKey.keyId })
-        saveTree(tx, agentId, { nodes: [rootOf(row, at)], entries: [], aliases: [] }, new Map(), {
-          seq: 0,
-          at,
-        })
+        tx.later(insertKeys(tx, [streamKey.row, readsKey.row], at))
+        tx.later(insertStream(tx, { streamId: agentId, kind: 'agent', agentId, keyId: streamKey.keyId }))
+        tx.later(insertStream(tx, { streamId: uuidv7(), kind: 'reads', agentId, keyId: readsKey.keyId }))
+        tx.later(
+          saveTree(tx, agentId, { nodes: [rootOf(row, at)], entries: [], aliases: [] }, new Map(), {
+            seq: 0,
+            at,
+          }),
+        )
         const details = { agent: agentId, name: request.name }
         await this.#administration.record(
           tx,

@@ -302,7 +302,7 @@ describe('commits of one agent', () => {
     const data = Buffer.from('12345')
     const kept = await running.engine.sync.putPart(caller, agent.id, { node, part, data })
     expect(kept).toMatchObject({ created: true, answer: { part, size: 5, state: 'stored' } })
-    const answer = await client.push({ ...named, version: uuidv7() } as Operation)
+    const answer = await client.push({ ...named, version: uuidv7() })
     expect(answer.results).toEqual([{ status: 'applied' }])
     expect(await read('part.bin')).toBe('12345')
   })

@@ -18,6 +18,7 @@ import {
   loadTree,
   lockAgent,
   NotLoaded,
+  type Statement,
   type TenantTransaction,
   WorkingSet,
 } from '@agentfs/storage'
@@ -25,15 +26,15 @@ import type { TreeReader } from '@agentfs/tree'
 import type { Caller } from '../caller.js'
 import type { PackHint } from '../followers/pack-hint.js'
 import type { Announcer, Clock } from '../ports.js'
-import { appendRecords } from '../streams/append-records.js'
+import { recordsAppended } from '../streams/append-records.js'
 import type { AuthorDraft, RecordAuthor } from '../streams/record-author.js'
 import { type AppliedCommit, applyCommit, VersionNotAtHand } from './apply-commit.js'
 import { authorOf } from './author.js'
 import { authoriser } from './authorise.js'
 import { type PlannedOperation, PrepareAgain, type Prepared } from './planned-operation.js'
 import { prepare, type PrepareTools } from './prepare.js'
-import { type CommitPush, keepAnswer, keptAnswer } from './push-answer.js'
-import { saveApplied } from './save-applied.js'
+import { answerKept, type CommitPush, keptAnswer } from './push-answer.js'
+import { saveApplied, sendAliases } from './save-applied.js'
 import { needsOf } from './tree-needs.js'
 
 /** Preparations after which a commit gives up; each needs another writer to win in between. */
@@ -243,8 +244,9 @@ export class Committer {
     let commit: CommitFrame | null = null
     let receipt: Receipt | null = null
     let stagedBytes = 0
+    const statements: Statement[] = []
     if (changed) {
-      stagedBytes = await saveApplied(
+      const saved = await saveApplied(
         tx,
         locked.agentId,
         prepared,
@@ -252,6 +254,8 @@ export class Committer {
         authorOf(request.caller, locked),
         { epoch, seq, at },
       )
+      ;({ stagedBytes } = saved)
+      statements.push(...saved.statements)
       const digest = push === undefined ? undefined : Buffer.from(push.digest).toString('hex')
       const record = {
         at: at.toISOString(),
@@ -264,7 +268,9 @@ export class Committer {
           : { push: { store: push.storeId, number: push.number, digest } }),
       }
       const draft = { record, agentId: locked.agentId, addressSealed: author.addressSealed }
-      ;[receipt = null] = appendRecords(tx, locked, prepared.streamKey, [draft], stagedBytes)
+      const appended = recordsAppended(tx.tenantId, locked, prepared.streamKey, [draft], stagedBytes)
+      ;[receipt = null] = appended.receipts
+      statements.push(...appended.statements)
       commit = {
         epoch,
         seq,
@@ -274,7 +280,12 @@ export class Committer {
       }
     }
     const { results } = applied
-    if (push !== undefined) keepAnswer(tx, locked, push, prepared.streamKey, { results, commit, receipt }, at)
+    if (push !== undefined) {
+      const outcome = { results, commit, receipt }
+      statements.push(...answerKept(tx.tenantId, locked, push, prepared.streamKey, outcome, at))
+    }
+    tx.later(tx.batch(statements))
+    if (changed) sendAliases(tx, locked.agentId, applied, seq)
     return {
       results,
       commit,

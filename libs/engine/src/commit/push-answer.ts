@@ -1,5 +1,5 @@
 import { AgentfsError, type PushAnswer, pushAnswer } from '@agentfs/contracts'
-import { type ClientStoreRow, savePush, type TenantTransaction } from '@agentfs/storage'
+import { type ClientStoreRow, pushSaved, type Statement } from '@agentfs/storage'
 import type { UsableKey } from '../keys/key-vault.js'
 import { openText, sealText } from '../keys/sealed-text.js'
 
@@ -32,9 +32,9 @@ export function keptAnswer(
   })
 }
 
-/** Keeps a push's whole answer, for ever, in the transaction of its commit. */
-export function keepAnswer(
-  tx: TenantTransaction,
+/** The statements that keep a push's whole answer, for ever, in the transaction of its commit. */
+export function answerKept(
+  tenantId: string,
   at: { readonly agentId: string; readonly epoch: number },
   push: CommitPush,
   streamKey: UsableKey,
@@ -42,12 +42,12 @@ export function keepAnswer(
     readonly [key in 'results' | 'commit' | 'receipt']: PushAnswer[key] | Readonly<PushAnswer[key]>
   },
   now: Date,
-): void {
+): Statement[] {
   const { storeId, number, digest } = push
   const answer = { digest: hex(digest), ...outcome }
-  const answerSealed = sealText(tx.tenantId, streamKey, storeId, JSON.stringify(answer))
+  const answerSealed = sealText(tenantId, streamKey, storeId, JSON.stringify(answer))
   const seq = outcome.commit?.seq ?? null
-  savePush(tx, at.agentId, { storeId, number, digest, answerSealed, epoch: at.epoch, seq }, now)
+  return pushSaved(tenantId, at.agentId, { storeId, number, digest, answerSealed, epoch: at.epoch, seq }, now)
 }
 
 function hex(bytes: Uint8Array): string {

@@ -38,7 +38,8 @@ export async function deletePath(
   await tools.gate.require(caller, agent, path, options.erase === true ? 'manage' : 'write')
   for (let attempt = 1; ; attempt++) {
     try {
-      return await deleteOnce(tools, caller, agent, path, options)
+      await deleteOnce(tools, caller, agent, path, options)
+      return
     } catch (error) {
       const raced = options.recursive === true && isAgentfsError(error, 'not_empty') && attempt < ATTEMPTS_MAX
       if (!raced) throw error
@@ -88,7 +89,7 @@ async function deleteOnce(
             const keyIds = await keysOfNodes(tx, files)
             const shared = await keysSharedBeyond(tx, agent.agentId, keyIds, files)
             const erased = keyIds.filter((keyId) => !shared.has(keyId))
-            if (erased.length > 0) void eraseKeys(tx, erased, 'file erased', new Date(tools.clock.now()))
+            if (erased.length > 0) tx.later(eraseKeys(tx, erased, 'file erased', new Date(tools.clock.now())))
             return () => tools.vault.forget(tx.scope, erased)
           },
         }

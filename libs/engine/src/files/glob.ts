@@ -37,7 +37,7 @@ function matchesPath(pattern: readonly string[], names: readonly string[]): bool
 /** Greedy with one point to come back to: a later `*` makes earlier ones final. */
 function matchesSegment(pattern: string, name: string): boolean {
   const tokens = tokenise(pattern)
-  const characters = [...name]
+  const characters = Array.from(name)
   let token = 0
   let at = 0
   let star = -1
@@ -63,7 +63,7 @@ type Token = '*' | ((character: string) => boolean)
 
 function tokenise(pattern: string): Token[] {
   const tokens: Token[] = []
-  const characters = [...pattern]
+  const characters = Array.from(pattern)
   for (let at = 0; at < characters.length; at++) {
     const character = characters[at] ?? ''
     if (character === '*') {

@@ -11,11 +11,11 @@ export interface StoredPosition {
 /** What is known of a node at a path. */
 export function statOf(row: NodeRow, names: readonly Name[], epoch: number, stored: StoredPosition): Stat {
   const last = names.at(-1)
-  const raw = last !== undefined && last.startsWith('\0')
+  const rawName = last?.startsWith('\0') === true ? Buffer.from(nameToBytes(last)) : undefined
   return {
     node: row.nodeId,
     path: displayNames(names),
-    ...(raw ? { nameBase64: Buffer.from(nameToBytes(last)).toString('base64') } : {}),
+    ...(rawName === undefined ? {} : { nameBase64: rawName.toString('base64') }),
     kind: row.kind,
     size: row.size,
     mode: row.mode,

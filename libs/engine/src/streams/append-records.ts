@@ -2,11 +2,12 @@ import { append, canonicalJson, leafHash, type LogState, receiptFor } from '@age
 import { type Receipt, type StreamRecord, uuidv7 } from '@agentfs/contracts'
 import { sealObject } from '@agentfs/crypto'
 import {
-  advanceStream,
+  auditEventsInserted,
   type AuditEventRow,
-  insertAuditEvents,
-  insertRecords,
   type NewRecordRow,
+  recordsInserted,
+  type Statement,
+  streamAdvanced,
   type StreamRow,
   type TenantTransaction,
 } from '@agentfs/storage'
@@ -21,17 +22,29 @@ export interface RecordDraft {
   readonly addressSealed: Uint8Array | null
 }
 
-/**
- * Appends records to a stream whose row this transaction has locked: assigns seq, hashes, seals, and sends the statements.
- * `stagedBytes` are sealed bytes besides the records that wait with them. Gives a receipt per record.
- */
+/** Appends records to a stream whose row this transaction has locked, see `recordsAppended`; gives a receipt per record. */
 export function appendRecords(
   tx: TenantTransaction,
   stream: StreamRow,
   key: UsableKey,
   drafts: readonly RecordDraft[],
-  stagedBytes = 0,
 ): Receipt[] {
+  const { receipts, statements } = recordsAppended(tx.tenantId, stream, key, drafts)
+  tx.later(tx.batch(statements))
+  return receipts
+}
+
+/**
+ * Assigns seq, hashes and seals: the statements that append records to a locked stream, and a receipt per record.
+ * `stagedBytes` are sealed bytes besides the records that wait with them.
+ */
+export function recordsAppended(
+  tenantId: string,
+  stream: StreamRow,
+  key: UsableKey,
+  drafts: readonly RecordDraft[],
+  stagedBytes = 0,
+): { readonly receipts: Receipt[]; readonly statements: Statement[] } {
   let log: LogState = { size: stream.merkleSize, range: stream.merkleRange }
   const rows: NewRecordRow[] = []
   const events: AuditEventRow[] = []
@@ -50,7 +63,7 @@ export function appendRecords(
       leafIndex: log.size - 1,
       leaf,
       at: new Date(record.at),
-      sealed: sealObject({ kind: 'record', tenantId: tx.tenantId, objectId: recordId, ...key }, text),
+      sealed: sealObject({ kind: 'record', tenantId, objectId: recordId, ...key }, text),
     })
     receipts.push(receiptFor({ stream: streamId, epoch, seq }, leaf, log))
     for (const change of record.changes) {
@@ -76,9 +89,11 @@ export function appendRecords(
     }
   }
   const recordBytes = rows.reduce((sum, { sealed }) => sum + sealed.length, 0)
-  void insertRecords(tx, stream.streamId, stream.epoch, rows)
-  if (events.length > 0) void insertAuditEvents(tx, events)
   const at = new Date(drafts.at(-1)?.record.at ?? Date.now())
-  void advanceStream(tx, stream.streamId, { seq, log, stagedBytes: stagedBytes + recordBytes, at })
-  return receipts
+  const statements = [
+    recordsInserted(tenantId, stream.streamId, stream.epoch, rows),
+    ...(events.length > 0 ? [auditEventsInserted(tenantId, events)] : []),
+    streamAdvanced(tenantId, stream.streamId, { seq, log, stagedBytes: stagedBytes + recordBytes, at }),
+  ]
+  return { receipts, statements }
 }

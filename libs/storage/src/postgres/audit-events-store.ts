@@ -1,4 +1,5 @@
 import { arrayLiteral } from './array-literal.js'
+import { type Statement, statement } from './statement.js'
 import type { TenantTransaction } from './transaction.js'
 
 /** One change of one record, for listing. */
@@ -35,12 +36,12 @@ export interface AuditFilter {
 }
 
 /** Adds the events of records that commit with them. */
-export function insertAuditEvents(tx: TenantTransaction, rows: readonly AuditEventRow[]): Promise<unknown> {
+export function auditEventsInserted(tenantId: string, rows: readonly AuditEventRow[]): Statement {
   const column = <K extends keyof AuditEventRow>(key: K): string => arrayLiteral(rows.map((row) => row[key]))
-  return tx.query`
+  return statement`
     insert into audit_events (tenant_id, stream_id, epoch, seq, change_index, at, agent_id, actor, key_id, door,
       address_sealed, action, path, node_id, version_id, outcome, request_id, event_id)
-    select ${tx.tenantId}::uuid, e.* from unnest(
+    select ${tenantId}::uuid, e.* from unnest(
       ${column('streamId')}::uuid[], ${column('epoch')}::integer[], ${column('seq')}::bigint[],
       ${column('changeIndex')}::integer[], ${column('at')}::timestamptz[], ${column('agentId')}::uuid[],
       ${column('actor')}::text[], ${column('keyId')}::text[], ${column('door')}::text[],

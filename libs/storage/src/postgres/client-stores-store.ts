@@ -1,3 +1,4 @@
+import { type Statement, statement } from './statement.js'
 import type { TenantTransaction } from './transaction.js'
 
 /** What is kept of a client store [SY-8]. */
@@ -19,9 +20,9 @@ export async function findClientStore(
   return row
 }
 
-/** Notes a push and its whole answer. */
-export function savePush(
-  tx: TenantTransaction,
+/** The statements that note a push and its whole answer. */
+export function pushSaved(
+  tenantId: string,
   agentId: string,
   push: {
     readonly storeId: string
@@ -32,13 +33,15 @@ export function savePush(
     readonly seq: number | null
   },
   at: Date,
-): void {
-  void tx.query`
+): Statement[] {
+  return [
+    statement`
     insert into stores (tenant_id, agent_id, store_id, last_number, last_digest, answer_sealed, updated_at)
-    values (${tx.tenantId}, ${agentId}, ${push.storeId}, ${push.number}, ${push.digest}, ${push.answerSealed}, ${at})
+    values (${tenantId}, ${agentId}, ${push.storeId}, ${push.number}, ${push.digest}, ${push.answerSealed}, ${at})
     on conflict (tenant_id, agent_id, store_id) do update set last_number = excluded.last_number,
-      last_digest = excluded.last_digest, answer_sealed = excluded.answer_sealed, updated_at = excluded.updated_at`
-  void tx.query`
+      last_digest = excluded.last_digest, answer_sealed = excluded.answer_sealed, updated_at = excluded.updated_at`,
+    statement`
     insert into store_pushes (tenant_id, agent_id, store_id, number, digest, epoch, seq)
-    values (${tx.tenantId}, ${agentId}, ${push.storeId}, ${push.number}, ${push.digest}, ${push.epoch}, ${push.seq})`
+    values (${tenantId}, ${agentId}, ${push.storeId}, ${push.number}, ${push.digest}, ${push.epoch}, ${push.seq})`,
+  ]
 }

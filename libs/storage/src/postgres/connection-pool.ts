@@ -108,10 +108,13 @@ export class ConnectionPool {
 }
 
 function newClient(options: ConnectionPoolOptions): Client {
+  // An option of the driver that its types leave out.
+  const socketOption = { socket: connectInBatches }
   const client: Client = {
     lost: false,
     onLost: undefined,
     sql: postgres(options.url, {
+      ...socketOption,
       max: 1,
       fetch_types: false,
       idle_timeout: 0,
@@ -125,8 +128,6 @@ function newClient(options: ConnectionPoolOptions): Client {
       },
       types: TYPES,
       transform: { column: { from: postgres.toCamel } },
-      // An option of the driver that its types leave out.
-      ...{ socket: connectInBatches },
       connection: {
         application_name: options.applicationName,
         statement_timeout: 30_000,

@@ -1,4 +1,5 @@
 import { arrayLiteral } from './array-literal.js'
+import { type Statement, statement } from './statement.js'
 import type { TenantTransaction } from './transaction.js'
 
 /** What a key is for. */
@@ -20,10 +21,10 @@ export interface NewKeyRow extends KeyRow {
 }
 
 /** Adds keys beside what they seal. */
-export function insertKeys(tx: TenantTransaction, rows: readonly NewKeyRow[], at: Date): Promise<unknown> {
-  return tx.query`
+export function keysInserted(tenantId: string, rows: readonly NewKeyRow[], at: Date): Statement {
+  return statement`
     insert into content_keys (tenant_id, key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at)
-    select ${tx.tenantId}::uuid, k.*, ${at}::timestamptz from unnest(
+    select ${tenantId}::uuid, k.*, ${at}::timestamptz from unnest(
       ${arrayLiteral(rows.map((row) => row.keyId))}::uuid[],
       ${arrayLiteral(rows.map((row) => row.purpose))}::text[],
       ${arrayLiteral(rows.map((row) => row.agentId))}::uuid[],
@@ -31,6 +32,11 @@ export function insertKeys(tx: TenantTransaction, rows: readonly NewKeyRow[], at
       ${arrayLiteral(rows.map((row) => row.keyVersion))}::integer[],
       ${arrayLiteral(rows.map((row) => row.kekVersion))}::integer[],
       ${arrayLiteral(rows.map((row) => row.wrapped))}::bytea[]) as k`
+}
+
+/** Sends `keysInserted`. */
+export function insertKeys(tx: TenantTransaction, rows: readonly NewKeyRow[], at: Date): Promise<unknown> {
+  return tx.run(keysInserted(tx.tenantId, rows, at))
 }
 
 /** The keys of these ids that are neither gone nor tombstoned [ENC-3]. */

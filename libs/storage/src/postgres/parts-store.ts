@@ -1,4 +1,5 @@
 import { arrayLiteral } from './array-literal.js'
+import { type Statement, statement } from './statement.js'
 import type { TenantTransaction } from './transaction.js'
 import type { SealedPlace } from './versions-store.js'
 
@@ -26,16 +27,16 @@ export interface NewPartRow {
 }
 
 /** Adds parts; without `seq` they wait for a push to name them. A part that is there already stays as it is. */
-export function insertParts(
-  tx: TenantTransaction,
+export function partsInserted(
+  tenantId: string,
   agentId: string,
   rows: readonly NewPartRow[],
   commit: { readonly epoch: number; readonly seq: number | null; readonly at: Date },
-): Promise<{ readonly partId: string }[]> {
-  return tx.query<{ partId: string }>`
+): Statement {
+  return statement`
     insert into parts (tenant_id, agent_id, epoch, seq, created_at, part_id, node_id, key_id, size, content_mac, sealed,
       sealed_length, object_id, object_offset)
-    select ${tx.tenantId}::uuid, ${agentId}::uuid, ${commit.epoch}::integer, ${commit.seq}::bigint, ${commit.at}::timestamptz, p.*,
+    select ${tenantId}::uuid, ${agentId}::uuid, ${commit.epoch}::integer, ${commit.seq}::bigint, ${commit.at}::timestamptz, p.*,
       case when p.object_id is null then null else 0 end
     from unnest(
       ${arrayLiteral(rows.map((row) => row.partId))}::uuid[], ${arrayLiteral(rows.map((row) => row.nodeId))}::uuid[],
@@ -47,16 +48,26 @@ export function insertParts(
     on conflict (tenant_id, agent_id, part_id) do nothing returning part_id`
 }
 
-/** Gives uploaded parts the commit that first names them. */
-export function nameParts(
+/** Sends `partsInserted`; gives the ids of those that were not there. */
+export function insertParts(
   tx: TenantTransaction,
+  agentId: string,
+  rows: readonly NewPartRow[],
+  commit: { readonly epoch: number; readonly seq: number | null; readonly at: Date },
+): Promise<{ readonly partId: string }[]> {
+  return tx.run<{ partId: string }>(partsInserted(tx.tenantId, agentId, rows, commit))
+}
+
+/** Gives uploaded parts the commit that first names them. */
+export function partsNamed(
+  tenantId: string,
   agentId: string,
   partIds: readonly string[],
   commit: { readonly epoch: number; readonly seq: number },
-): Promise<unknown> {
-  return tx.query`
+): Statement {
+  return statement`
     update parts set seq = ${commit.seq}, epoch = ${commit.epoch}
-    where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and seq is null
+    where tenant_id = ${tenantId} and agent_id = ${agentId} and seq is null
       and part_id = any (${arrayLiteral(partIds)}::uuid[])`
 }
 

@@ -1,4 +1,5 @@
 import { arrayLiteral } from './array-literal.js'
+import { type Statement, statement } from './statement.js'
 import type { TenantTransaction } from './transaction.js'
 
 /** A record to add. */
@@ -25,15 +26,15 @@ export interface RecordRow {
 }
 
 /** Adds records of one stream. */
-export function insertRecords(
-  tx: TenantTransaction,
+export function recordsInserted(
+  tenantId: string,
   streamId: string,
   epoch: number,
   rows: readonly NewRecordRow[],
-): Promise<unknown> {
-  return tx.query`
+): Statement {
+  return statement`
     insert into records (tenant_id, stream_id, epoch, record_id, seq, leaf_index, leaf, at, sealed, sealed_length)
-    select ${tx.tenantId}::uuid, ${streamId}::uuid, ${epoch}::integer, r.*, length(r.sealed) from unnest(
+    select ${tenantId}::uuid, ${streamId}::uuid, ${epoch}::integer, r.*, length(r.sealed) from unnest(
       ${arrayLiteral(rows.map((row) => row.recordId))}::uuid[],
       ${arrayLiteral(rows.map((row) => row.seq))}::bigint[],
       ${arrayLiteral(rows.map((row) => row.leafIndex))}::bigint[],

@@ -1,35 +1,52 @@
 import type { NodeImage, TreeDelta } from '@agentfs/contracts'
 import { arrayLiteral, type ArrayElement } from './array-literal.js'
+import { type Statement, statement } from './statement.js'
 import type { TenantTransaction } from './transaction.js'
 import { nameColumn, rowOfImage } from './tree-rows.js'
 
-/** Sends the statements that make a delta the tree; `contentKeys` says which key seals new content of a node from now on. */
+/** Sends the statements that make a delta the tree; see `treeSaved`. */
 export function saveTree(
   tx: TenantTransaction,
   agentId: string,
   delta: Pick<TreeDelta, 'nodes' | 'entries' | 'aliases'>,
   contentKeys: ReadonlyMap<string, string>,
   commit: { readonly seq: number; readonly at: Date },
-): void {
-  if (delta.nodes.length > 0) saveNodes(tx, agentId, delta.nodes, contentKeys, commit.at)
-  saveEntries(tx, agentId, delta, commit.seq)
+): Promise<unknown> {
   if (delta.aliases.length > 0) saveAliases(tx, agentId, delta, commit.seq)
+  return tx.batch(treeSaved(tx.tenantId, agentId, delta, contentKeys, commit))
 }
 
-function saveNodes(
-  tx: TenantTransaction,
+/**
+ * The statements that make a delta the tree, but for its aliases; `contentKeys` says which key seals new content of a node
+ * from now on.
+ */
+export function treeSaved(
+  tenantId: string,
+  agentId: string,
+  delta: Pick<TreeDelta, 'nodes' | 'entries'>,
+  contentKeys: ReadonlyMap<string, string>,
+  commit: { readonly seq: number; readonly at: Date },
+): Statement[] {
+  return [
+    ...(delta.nodes.length > 0 ? [nodesSaved(tenantId, agentId, delta.nodes, contentKeys, commit.at)] : []),
+    ...entriesSaved(tenantId, agentId, delta, commit.seq),
+  ]
+}
+
+function nodesSaved(
+  tenantId: string,
   agentId: string,
   images: readonly NodeImage[],
   contentKeys: ReadonlyMap<string, string>,
   at: Date,
-): void {
+): Statement {
   const rows = images.map((image) => rowOfImage(image, contentKeys.get(image.id) ?? null, at))
   const column = (pick: (row: (typeof rows)[number]) => ArrayElement): string => arrayLiteral(rows.map(pick))
-  void tx.query`
+  return statement`
     insert into nodes (tenant_id, agent_id, node_id, kind, mode, uid, gid, mtime_sec, mtime_nsec, ctime_sec, ctime_nsec, size,
       head_version, number, links, target, xattrs, content_key_id, created_at, modified_at, modified_by, seq, deleted_at,
       deleted_parent, deleted_name)
-    select ${tx.tenantId}::uuid, ${agentId}::uuid, n.* from unnest(
+    select ${tenantId}::uuid, ${agentId}::uuid, n.* from unnest(
       ${column((row) => row.nodeId)}::uuid[], ${column((row) => row.kind)}::text[], ${column((row) => row.mode)}::integer[],
       ${column((row) => row.uid)}::bigint[], ${column((row) => row.gid)}::bigint[],
       ${column((row) => row.mtimeSec)}::bigint[], ${column((row) => row.mtimeNsec)}::integer[],
@@ -52,33 +69,36 @@ function saveNodes(
       deleted_parent = excluded.deleted_parent, deleted_name = excluded.deleted_name`
 }
 
-function saveEntries(
-  tx: TenantTransaction,
+function entriesSaved(
+  tenantId: string,
   agentId: string,
   delta: Pick<TreeDelta, 'entries'>,
   seq: number,
-): void {
+): Statement[] {
   const gone = delta.entries.filter(({ node }) => node === null)
+  const statements: Statement[] = []
   const there = delta.entries.filter(({ node }) => node !== null)
   if (gone.length > 0) {
-    void tx.query`
+    statements.push(statement`
       delete from entries e using unnest(
         ${arrayLiteral(gone.map(({ parent }) => parent))}::uuid[],
         ${arrayLiteral(gone.map(({ name }) => nameColumn(name)))}::bytea[]) as g(parent_id, name)
-      where e.tenant_id = ${tx.tenantId} and e.agent_id = ${agentId} and e.parent_id = g.parent_id and e.name = g.name`
+      where e.tenant_id = ${tenantId} and e.agent_id = ${agentId} and e.parent_id = g.parent_id and e.name = g.name`)
   }
   if (there.length > 0) {
-    void tx.query`
+    statements.push(statement`
       insert into entries (tenant_id, agent_id, parent_id, name, node_id, seq)
-      select ${tx.tenantId}::uuid, ${agentId}::uuid, e.*, ${seq}::bigint from unnest(
+      select ${tenantId}::uuid, ${agentId}::uuid, e.*, ${seq}::bigint from unnest(
         ${arrayLiteral(there.map(({ parent }) => parent))}::uuid[],
         ${arrayLiteral(there.map(({ name }) => nameColumn(name)))}::bytea[],
         ${arrayLiteral(there.map(({ node }) => node))}::uuid[]) as e
-      on conflict (tenant_id, agent_id, parent_id, name) do update set node_id = excluded.node_id, seq = excluded.seq`
+      on conflict (tenant_id, agent_id, parent_id, name) do update set node_id = excluded.node_id, seq = excluded.seq`)
   }
+  return statements
 }
 
-function saveAliases(
+/** Sends the statements that make ids stand for nodes. */
+export function saveAliases(
   tx: TenantTransaction,
   agentId: string,
   delta: Pick<TreeDelta, 'aliases'>,

@@ -1,4 +1,5 @@
 import type { LogState } from '@agentfs/audit'
+import { type Statement, statement } from './statement.js'
 import type { TenantTransaction } from './transaction.js'
 
 /** What a stream is of. */
@@ -65,15 +66,15 @@ export async function findStream(tx: TenantTransaction, streamId: string): Promi
 }
 
 /** Moves the head of a locked stream on; `stagedBytes` more wait for the packer. */
-export function advanceStream(
-  tx: TenantTransaction,
+export function streamAdvanced(
+  tenantId: string,
   streamId: string,
   head: { readonly seq: number; readonly log: LogState; readonly stagedBytes: number; readonly at: Date },
-): Promise<unknown> {
-  return tx.query`
+): Statement {
+  return statement`
     update streams set head_seq = ${head.seq}, merkle_size = ${head.log.size}, merkle_range = ${head.log.range},
       staged_bytes = staged_bytes + ${head.stagedBytes}, staged_since = coalesce(staged_since, ${head.at}), head_at = ${head.at}
-    where tenant_id = ${tx.tenantId} and stream_id = ${streamId}`
+    where tenant_id = ${tenantId} and stream_id = ${streamId}`
 }
 
 /** Counts bytes staged outside a commit: parts that no push has named yet. */

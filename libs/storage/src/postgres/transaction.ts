@@ -2,10 +2,7 @@ import type { TenantScope } from '@agentfs/access'
 import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy'
 import type postgres from 'postgres'
 import type { Lease } from './connection-pool.js'
-
-/** A value of a query. */
-export type QueryValue =
-  postgres.ParameterOrFragment<never> | Uint8Array | string | number | boolean | Date | null
+import { batchText, type QueryValue, type Statement } from './statement.js'
 
 /** Rows to come. */
 export type PendingRows<Row extends object> = Promise<Row[] & { readonly count: number }>
@@ -37,6 +34,36 @@ export class Transaction {
     // The driver's row type is wider than a promise of rows, and generic over types of its own.
     const pending = this.#lease.sql<Row[]>(text, ...(values as postgres.ParameterOrFragment<never>[]))
     return this.#sent(pending.execute()) as PendingRows<Row>
+  }
+
+  /** Sends a statement that was written down before. */
+  run<Row extends object = Record<string, unknown>>({ text, values }: Statement): PendingRows<Row> {
+    return this.query<Row>(text, ...values)
+  }
+
+  /** Sends several statements as one, see `batchText` for what they may be: one round of work for the server and for us. */
+  batch(statements: readonly Statement[]): Promise<unknown> {
+    const [first, ...more] = statements
+    if (first === undefined) return Promise.resolve()
+    if (more.length === 0) return this.run(first)
+    this.#assertOpen()
+    const text = batchText(statements)
+    this.#onStatement?.(text)
+    const values = statements.flatMap((statement) => [...statement.values])
+    const pending = this.#lease.sql.unsafe(text, values as postgres.ParameterOrJSON<never>[], {
+      prepare: true,
+    })
+    return this.#sent(pending.execute())
+  }
+
+  /**
+   * Leaves something to finish behind the caller's back: its failure fails the transaction. A promise that is merely dropped
+   * ends the process when it fails.
+   */
+  later(working: Promise<unknown>): void {
+    working.catch((error: unknown) => {
+      this.#failure ??= { error }
+    })
   }
 
   /** Typed queries on the tables of `schema/`, for all that is not hot. */

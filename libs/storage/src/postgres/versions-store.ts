@@ -1,4 +1,5 @@
 import { arrayLiteral } from './array-literal.js'
+import { type Statement, statement } from './statement.js'
 import type { TenantTransaction } from './transaction.js'
 
 /** Where sealed bytes are: in the row, or a run of an object. */
@@ -39,16 +40,16 @@ export interface NewVersionRow {
 }
 
 /** Adds versions. Arrays of one row differ in length, which unnest cannot carry: they travel as text. */
-export function insertVersions(
-  tx: TenantTransaction,
+export function versionsInserted(
+  tenantId: string,
   agentId: string,
   rows: readonly NewVersionRow[],
   commit: { readonly epoch: number; readonly seq: number; readonly at: Date },
-): Promise<unknown> {
-  return tx.query`
+): Statement {
+  return statement`
     insert into versions (tenant_id, agent_id, epoch, seq, created_at, node_id, version_id, number, parents, author, size,
       content_mac, part_ids, key_id, sealed, sealed_length)
-    select ${tx.tenantId}::uuid, ${agentId}::uuid, ${commit.epoch}::integer, ${commit.seq}::bigint, ${commit.at}::timestamptz,
+    select ${tenantId}::uuid, ${agentId}::uuid, ${commit.epoch}::integer, ${commit.seq}::bigint, ${commit.at}::timestamptz,
       v.node_id, v.version_id, v.number, v.parents::uuid[], v.author, v.size, v.content_mac, v.part_ids::uuid[], v.key_id,
       v.sealed, length(v.sealed)
     from unnest(
