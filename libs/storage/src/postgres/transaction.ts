@@ -50,9 +50,7 @@ export class Transaction {
     const text = batchText(statements)
     this.#onStatement?.(text)
     const values = statements.flatMap((statement) => [...statement.values])
-    const pending = this.#lease.sql.unsafe(text, values as postgres.ParameterOrJSON<never>[], {
-      prepare: true,
-    })
+    const pending = this.#lease.sql.unsafe(text, values, { prepare: true })
     return this.#sent(pending.execute())
   }
 
