@@ -107,6 +107,8 @@ export function uncached(
 
 /** Keeps what was fetched. A failure leaves the cache's count as the disk has it. */
 function keep(state: StoreState, work: () => void): void {
+  // What was on its way when the credential was refused must not fill the cache again [SY-1].
+  if (state.facts.revoked) return
   try {
     state.transact(work)
   } catch (error) {
