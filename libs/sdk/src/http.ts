@@ -115,6 +115,7 @@ async function problemOf(response: Response): Promise<AgentfsError> {
   }
   return new AgentfsError(codeOfStatus(response.status), {
     ...extra,
+    foreign: true,
     detail: `the service answered ${response.status}${response.statusText === '' ? '' : ` ${response.statusText}`}`,
   })
 }

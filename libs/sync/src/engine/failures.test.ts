@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { AgentfsError, HTTP_STATUS, type ErrorCode } from '@agentfs/contracts'
+import { AgentfsClient } from '@agentfs/sdk'
 import fc from 'fast-check'
 import { backoffMs } from './backoff.js'
 import { classifyFailure } from './failures.js'
@@ -30,6 +31,16 @@ describe('[SY-15] failures', () => {
     expect(final).toContain('quota_exceeded')
     expect(final).toContain('forbidden')
   })
+
+  it.each([401, 403, 404, 413])(
+    '[DUR-5] of a proxy or a captive portal, which answers %d in our place, say nothing about the service',
+    async (status) => {
+      const page = () => Promise.resolve(new Response('<h1>Sign in to the network</h1>', { status }))
+      const { sync } = new AgentfsClient({ url: 'http://127.0.0.1:1', fetch: page }).agent('a')
+      const error: unknown = await sync.push(new Uint8Array(0), 1).catch((thrown: unknown) => thrown)
+      expect(classifyFailure(error)).toEqual({ kind: 'passing', unreachable: true, afterMs: null })
+    },
+  )
 
   it('waits grow, stay below the most, and never fall to nothing', () => {
     fc.assert(
