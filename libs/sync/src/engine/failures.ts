@@ -18,10 +18,10 @@ export type Failure =
 /** Classifies what a call to the service threw. Anything unknown counts as passing: giving up loses work, trying again does not. */
 export function classifyFailure(error: unknown): Failure {
   if (!(error instanceof AgentfsError)) return { kind: 'passing', unreachable: false, afterMs: null }
-  // Something on the way answered: work is not given up, nor a credential held refused, on its word.
-  if (error.details['foreign'] === true) return { kind: 'passing', unreachable: true, afterMs: null }
   const seconds = error.details['retryAfterSeconds']
   const afterMs = typeof seconds === 'number' ? Math.min(seconds, 300) * 1_000 : null
+  // Something on the way answered: work is not given up, nor a credential held refused, on its word.
+  if (error.details['foreign'] === true) return { kind: 'passing', unreachable: true, afterMs }
   if (RETRIABLE.has(error.code) || error.code === 'token_expired') {
     return { kind: 'passing', unreachable: error.details['unreachable'] === true, afterMs }
   }
