@@ -59,11 +59,18 @@ export async function startMount(
   const known = index.find(reference) !== undefined
   const client = context.client(known ? LOOK_UP_KNOWN_MS : LOOK_UP_MS)
   const target = canonicalMountPoint(directory)
-  await prepareMountPoint(target)
+  const registry = new MountRegistry(settings.environment.stateDirectory)
+  await prepareMountPoint(target, registry.abandoned(target))
   const agent = await lookUpAgent(client, reference, index, {
     create: options.create,
     onCreated: (it) => output.note(`Made the agent ${it.name}.`),
   })
+  // Where nobody answers, the journal takes what is written, and the service decides later.
+  const mayWrite = await client.whoami().then(
+    ({ scope }) => scope.role !== 'reader',
+    () => true,
+  )
+  if (!mayWrite) output.note('This credential may only read: writing answers EACCES.')
   const session = await MountSession.start({
     directory: target,
     agent,
@@ -72,6 +79,7 @@ export async function startMount(
     storeFolder: storePath(dirname(settings.environment.stateDirectory), settings.url, agent.id),
     view: {
       readOnly: options.readOnly === true,
+      mayWrite,
       waitForService: options.durability === 'server',
       owner:
         options.owners === 'stored' ? null : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },

@@ -91,11 +91,12 @@ async function unmount(
 ): Promise<void> {
   const registry = new MountRegistry(context.settings.environment.stateDirectory)
   const target = canonicalMountPoint(directory)
+  const abandoned = registry.abandoned(target)
   const record = registry.find(target)
   if (record === undefined) {
     const state = await mountState(target)
     if (state.kind === 'none' || !state.mount.type.endsWith('.agentfs')) throw notMounted(directory)
-    if (!(await cleanUpDeadMount(target, { subtype: 'agentfs' })))
+    if (!(await cleanUpDeadMount(target, { subtype: 'agentfs', force: abandoned })))
       await unmountFuse(target, { lazy: options.force === true })
     context.output.result({ dir: target, cleaned: true }, `cleaned up ${target}, whose process was gone`)
     return

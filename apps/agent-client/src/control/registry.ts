@@ -47,18 +47,15 @@ export class MountRegistry {
     }
   }
 
+  /** True where a mount on the directory was left behind by a process that is gone. */
+  abandoned(directory: string): boolean {
+    return this.#records().some(({ record }) => record?.dir === directory && !isAlive(record.pid))
+  }
+
   /** All mounts whose process lives; what a killed one left is cleaned away. */
   list(): MountRecord[] {
-    let names: string[]
-    try {
-      names = readdirSync(this.#directory).filter((name) => name.endsWith('.json'))
-    } catch {
-      return []
-    }
     const found: MountRecord[] = []
-    for (const name of names) {
-      const path = join(this.#directory, name)
-      const record = readRecord(path)
+    for (const { path, record } of this.#records()) {
       if (record !== undefined && isAlive(record.pid)) found.push(record)
       else {
         rmSync(path, { force: true })
@@ -72,6 +69,19 @@ export class MountRegistry {
   find(directory: string): MountRecord | undefined {
     return this.list().find((it) => it.dir === directory)
   }
+
+  #records(): { path: string; record: MountRecord | undefined }[] {
+    let names: string[]
+    try {
+      names = readdirSync(this.#directory).filter((name) => name.endsWith('.json'))
+    } catch {
+      return []
+    }
+    return names.map((name) => {
+      const path = join(this.#directory, name)
+      return { path, record: readRecord(path) }
+    })
+  }
 }
 
 function readRecord(path: string): MountRecord | undefined {
@@ -82,10 +92,14 @@ function readRecord(path: string): MountRecord | undefined {
   }
 }
 
+/** A process killed while one of its threads waits in the kernel stays as a zombie: it exists, and is gone. */
 function isAlive(pid: number): boolean {
   try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The state is the field behind the command, which stands in parentheses and may hold anything.
+    const state = stat.charAt(stat.lastIndexOf(')') + 2)
+    return state !== 'Z' && state !== 'X'
+  } catch {
+    return false
   }
 }

@@ -81,7 +81,8 @@ export function contentHandlers(core: MountCore): FuseHandlers {
           else reply.opened(handles.add({ kind: 'virtual', bytes }), FOPEN_DIRECT_IO | FOPEN_NOFLUSH)
           return
         }
-        if (core.view.readOnly && writable) return void reply.error('EROFS')
+        const refusal = writable ? core.changeRefusal : undefined
+        if (refusal !== undefined) return void reply.error(refusal)
         if ((request.flags & O_TRUNC) !== 0 && writable) store.truncate(request.nodeid, 0)
         const { fh, openFlags } = openFile(request.nodeid, request.flags)
         reply.opened(fh, openFlags)

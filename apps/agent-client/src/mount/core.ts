@@ -10,6 +10,8 @@ import { VirtualFiles } from './virtual-files.js'
 /** How a mount presents itself. */
 export interface MountView {
   readonly readOnly: boolean
+  /** False where the credential is known to allow reading only: changes fail at once, not at the service [DUR-5]. */
+  readonly mayWrite: boolean
   /** `close` and `fsync` wait for the service [DUR-3]. */
   readonly waitForService: boolean
   /** Everything is shown as owned by this user; null shows the stored owners [FS-7]. */
@@ -23,6 +25,7 @@ export class MountCore {
   readonly store: FilesystemStore
   readonly view: MountView
   #frozen = false
+  #closed: boolean
   readonly lifetimes = new Lifetimes()
   readonly handles = new HandleTable()
   readonly parking: Parking
@@ -41,7 +44,17 @@ export class MountCore {
     this.view = options.view
     this.notify = options.notify
     this.parking = new Parking(options.store)
+    this.#closed = options.store.status().revoked
+    options.store.listen(({ kind }) => {
+      if (kind === 'revoked') this.#closed = true
+      else if (kind === 'reinstated') this.#closed = false
+    })
     this.virtual = new VirtualFiles(options.store, options.describe)
+  }
+
+  /** True while the service refuses the credential: everything outside `.agentfs/` is closed [SY-1]. */
+  get closed(): boolean {
+    return this.#closed
   }
 
   /** Runs an operation; what it throws becomes the errno that a local filesystem would give [FS-3]. */
@@ -55,8 +68,15 @@ export class MountCore {
 
   /** The same for operations that change something. */
   change(reply: FuseReply, operation: () => void): void {
-    if (this.view.readOnly || this.#frozen) reply.error('EROFS')
-    else this.answer(reply, operation)
+    const refusal = this.changeRefusal
+    if (refusal === undefined) this.answer(reply, operation)
+    else reply.error(refusal)
+  }
+
+  /** Why nothing can be changed now; undefined where it can. */
+  get changeRefusal(): 'EROFS' | 'EACCES' | undefined {
+    if (this.view.readOnly || this.#frozen) return 'EROFS'
+    return this.view.mayWrite ? undefined : 'EACCES'
   }
 
   /** Takes no more changes: the mount is being left, and what comes now could not be pushed any more [DUR-8]. */

@@ -10,7 +10,7 @@ import {
 } from '@agentfs/sync'
 import { MountCore } from './core.js'
 import { mountHandlers } from './handlers.js'
-import { addInvalidations } from './invalidate.js'
+import { sendInvalidations } from './invalidate.js'
 import { Subtree } from './subtree.js'
 import type { FromThread, ThreadStart, ToThread } from './thread-messages.js'
 
@@ -42,14 +42,18 @@ function main(start: ThreadStart, port: NonNullable<typeof parentPort>): void {
   const core = new MountCore({
     store,
     view,
-    notify: (invalidations: readonly Invalidation[]) => {
-      if (notifier === undefined || invalidations.length === 0) return
-      const batch = new NotificationBatch()
-      addInvalidations(batch, subtree.invalidations(invalidations))
-      notifier.send(batch, () => undefined)
-    },
+    notify: (invalidations) => invalidate(invalidations),
     describe: () => ({ feed: state.kind }),
   })
+  const invalidate = (invalidations: readonly Invalidation[]): void => {
+    if (session === undefined || notifier === undefined || invalidations.length === 0) return
+    sendInvalidations(session, notifier, subtree.invalidations(invalidations))
+  }
+  /** Every name at once, and whatever is open; a kernel before 7.44 refuses the former, and lifetimes of a second do. */
+  const forgetAll = (): void => {
+    notifier?.send(new NotificationBatch().incrementEpoch(), () => undefined)
+    invalidate(store.openInodes().map((ino) => ({ kind: 'content', ino }) as const))
+  }
   const logger: FuseLogger = {
     warn: (details, message) => tell({ kind: 'log', level: 'warn', message: describe(message, details) }),
     error: (details, message) => tell({ kind: 'log', level: 'error', message: describe(message, details) }),
@@ -63,6 +67,12 @@ function main(start: ThreadStart, port: NonNullable<typeof parentPort>): void {
       case 'health':
         state = message.state
         core.lifetimes.setHealthy(message.healthy)
+        return
+      case 'invalidate':
+        invalidate(message.invalidations)
+        return
+      case 'forget-all':
+        forgetAll()
         return
       case 'freeze':
         core.freeze()

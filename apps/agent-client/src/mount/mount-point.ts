@@ -2,9 +2,10 @@ import { mkdir, readdir, stat } from 'node:fs/promises'
 import { cleanUpDeadMount, mountState } from '@agentfs/fuse'
 import { UsageError } from '../exit-codes.js'
 
-/** Makes a mountpoint ready: made where it is missing, cleaned where a killed mount left it, refused where it is in use. */
-export async function prepareMountPoint(directory: string): Promise<void> {
-  await cleanUpDeadMount(directory, { subtype: 'agentfs' })
+/** Makes a mountpoint ready (`abandoned`: a mount of ours there has lost its process): made where it is missing, cleaned where a killed mount left it, refused where it is in use. */
+export async function prepareMountPoint(directory: string, abandoned: boolean): Promise<void> {
+  // A daemon killed at a bad moment leaves a mount that hangs rather than fails; only where it is surely gone is it cut off.
+  await cleanUpDeadMount(directory, { subtype: 'agentfs', force: abandoned })
   const state = await mountState(directory)
   if (state.kind !== 'none') {
     throw new UsageError(

@@ -6,11 +6,9 @@ import {
   closeWakeHandle,
   createWakeHandle,
   mountFuse,
-  NotificationBatch,
   Notifier,
   Waker,
   type FuseMount,
-  type NotifierClient,
   type WakeHandle,
 } from '@agentfs/fuse'
 import {
@@ -25,7 +23,6 @@ import {
 } from '@agentfs/sync'
 import type { KnownAgent } from './agent-lookup.js'
 import type { MountView } from './core.js'
-import { addInvalidations } from './invalidate.js'
 import { Subtree } from './subtree.js'
 import type { FromThread, ThreadStart, ToThread } from './thread-messages.js'
 
@@ -71,7 +68,6 @@ export class MountSession {
   readonly #ended = Promise.withResolvers<string>()
   #mount: FuseMount | undefined
   #notifier: Notifier | undefined
-  #notifications: NotifierClient | undefined
   #serving = false
   #subtree = new Subtree(ROOT_INO)
   /** How serving ended; undefined while it goes on. */
@@ -107,7 +103,7 @@ export class MountSession {
       ...(options.ca === undefined ? {} : { ca: options.ca }),
       listener: {
         onInvalidate: (invalidations) => this.#invalidate(invalidations),
-        onState: (state, healthy) => void this.#onState(state, healthy),
+        onState: (state, healthy) => this.#onState(state, healthy),
         onProgress: options.onProgress,
         onRejected: options.onRejected,
       },
@@ -222,7 +218,6 @@ export class MountSession {
       allowOther: process.geteuid?.() === 0 && owner === null,
     })
     this.#notifier = new Notifier(this.#mount.fd)
-    this.#notifications = this.#notifier.client()
     const notifier = this.#notifier.connect(this.#wakeHandle)
     const { rootIno } = this.#subtree
     this.#tell({ kind: 'serve', fd: this.#mount.fd, notifier, rootIno }, [notifier.port])
@@ -259,7 +254,6 @@ export class MountSession {
     await this.#engine.close()
     await this.#thread.terminate()
     this.#ended.resolve('left')
-    this.#notifications?.close()
     await this.#notifier?.close()
     mount?.close()
     closeWakeHandle(this.#wakeHandle)
@@ -281,21 +275,13 @@ export class MountSession {
   }
 
   #invalidate(invalidations: readonly Invalidation[]): void {
-    if (this.#notifications === undefined) return
-    const batch = new NotificationBatch()
-    addInvalidations(batch, this.#subtree.invalidations(invalidations))
-    this.#notifications.send(batch, () => undefined)
+    this.#tell({ kind: 'invalidate', invalidations })
   }
 
   /** On an unhealthy feed, long lifetimes that were handed out are taken back at once [VIS-4]. */
-  async #onState(state: EngineState, healthy: boolean): Promise<void> {
+  #onState(state: EngineState, healthy: boolean): void {
     this.#options.onState(state)
     this.#tellHealth(state)
-    if (healthy || this.#notifications === undefined) return
-    const batch = new NotificationBatch().incrementEpoch()
-    for (const ino of await this.#store.openInodes()) batch.invalInode(this.#subtree.nodeidOf(ino))
-    this.#notifications.send(batch, (refused) => {
-      if (refused.length > 0) this.#options.onLog('the kernel is too old to forget all names at once')
-    })
+    if (!healthy) this.#tell({ kind: 'forget-all' })
   }
 }

@@ -50,7 +50,11 @@ export class Parking {
       case 'revoked':
         for (const { reply } of [...this.#reads.values()].flat()) reply.error('EACCES')
         this.#reads.clear()
+        // Journaled, and not to be acknowledged by this key: the next one pushes it.
+        for (const { reply } of this.#closes) if (!reply.answered) reply.error('EACCES')
+        this.#closes = []
         break
+      case 'reinstated':
       case 'journaled':
       case 'wanted':
     }

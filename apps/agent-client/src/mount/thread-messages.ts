@@ -1,5 +1,5 @@
 import type { NotifierConnection, WakeHandle } from '@agentfs/fuse'
-import type { EngineState } from '@agentfs/sync'
+import type { EngineState, Invalidation } from '@agentfs/sync'
 import type { MessagePort } from 'node:worker_threads'
 import type { MountView } from './core.js'
 
@@ -31,6 +31,10 @@ export type ToThread =
   | { readonly kind: 'find'; readonly path: readonly string[] }
   /** The feed's health changed. */
   | { readonly kind: 'health'; readonly healthy: boolean; readonly state: EngineState }
+  /** The kernel must forget these; sent from the thread that knows which requests are outstanding. */
+  | { readonly kind: 'invalidate'; readonly invalidations: readonly Invalidation[] }
+  /** Names and open files must be asked for anew: the feed fell silent [VIS-4]. */
+  | { readonly kind: 'forget-all' }
   /** No more changes are taken: everything that writes answers EROFS. */
   | { readonly kind: 'freeze' }
   /** Stop serving, whoever still has files open: a thread that blocks in the kernel cannot be ended from outside. */
