@@ -16,7 +16,7 @@ export type WireEvent =
   | { readonly kind: 'wanted' | 'provided'; readonly blocks: readonly BlockAddress[] }
   | { readonly kind: 'unavailable'; readonly blocks: readonly BlockAddress[]; readonly error: WireError }
   | { readonly kind: 'settled'; readonly through: number; readonly rejected: readonly RejectedItem[] }
-  | { readonly kind: 'revoked' }
+  | { readonly kind: 'revoked' | 'reinstated' }
 
 /** What the store's side sends: answers, in the order of the calls, and events. */
 export type BridgeReply =

@@ -176,6 +176,8 @@ export class SyncEngine {
     while (!signal.aborted && this.#state.kind !== 'refused') {
       try {
         await this.#follower.catchUp()
+        // A store that another key was refused for is open again: this one was let in.
+        await this.#store.reinstate()
         this.#move({ kind: 'reached' })
         this.#pusher.resume()
         const connected = await this.#listen()

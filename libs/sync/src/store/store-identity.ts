@@ -30,5 +30,7 @@ export function revokeStore(state: StoreState): void {
 
 /** The credential holds again. */
 export function reinstateStore(state: StoreState): void {
-  if (state.facts.revoked) state.transact(() => state.setFacts({ revoked: false }))
+  if (!state.facts.revoked) return
+  state.transact(() => state.setFacts({ revoked: false }))
+  state.emit({ kind: 'reinstated' })
 }

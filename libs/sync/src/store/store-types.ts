@@ -110,3 +110,5 @@ export type StoreEvent =
   | { readonly kind: 'settled'; readonly through: number; readonly rejected: readonly RejectedItem[] }
   /** The credential was refused [SY-1]. */
   | { readonly kind: 'revoked' }
+  /** The credential holds again, or another one does. */
+  | { readonly kind: 'reinstated' }
