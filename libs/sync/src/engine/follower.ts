@@ -75,7 +75,8 @@ export class Follower {
         return
       case 'hello':
       case 'heartbeat':
-        await this.#stored(frame.stored)
+        // Of another epoch it would say that what may be lost with ours is safe [SY-4].
+        if (frame.epoch === (await this.#store.address())?.epoch) await this.#stored(frame.stored)
         await this.#repair(frame.epoch, frame.head)
         return
       case 'resync':
