@@ -14,6 +14,8 @@ import { Transport } from './transport.js'
 
 const QUIET_MS = 10
 const QUIET_MAX_MS = 150
+/** How long pushing rests after a token was refused whose key was not. */
+const REFUSED_PAUSE_MS = 1_000
 
 /** What an engine tells the mount above it. */
 export interface EngineListener {
@@ -144,7 +146,9 @@ export class SyncEngine {
     const deadline = performance.now() + timeoutMs
     this.#pusher.hurry()
     let status = await this.#store.status()
-    while (status.journal.entries > 0 && performance.now() < deadline && !this.#stop.signal.aborted) {
+    const goesOn = (): boolean =>
+      performance.now() < deadline && !this.#stop.signal.aborted && !this.#refused()
+    while (status.journal.entries > 0 && goesOn()) {
       await pause(5, this.#stop.signal)
       status = await this.#store.status()
     }
@@ -201,12 +205,16 @@ export class SyncEngine {
     if (address === null) return false
     const target = await this.#handle.sync.feed(address.seq, address.epoch)
     const { signal } = this.#stop
+    // Closed meanwhile: nobody would close a feed that opens now.
+    if (signal.aborted) return false
     let healthy = false
     await new Promise<void>((resolve) => {
       let pending: Promise<void> = Promise.resolve()
       const onFrame = async (frame: FeedFrame): Promise<void> => {
         if (frame.type === 'revoked') {
-          await this.#refuse(frame.code)
+          // A token that only ended (this machine slept, say) is not the key's end: the next feed has a fresh one.
+          if (frame.code === 'token_expired' && this.#tokens !== undefined) this.#tokens.invalidate()
+          else await this.#refuse(frame.code)
           feed.close()
           resolve()
           return
@@ -285,10 +293,15 @@ export class SyncEngine {
       if (this.#tokens === undefined) void this.#refuse(failure.code)
       else {
         this.#tokens.invalidate()
-        this.#tokens.current().catch((error: unknown) => {
-          const again = classifyFailure(error)
-          if (again.kind === 'refused') void this.#refuse(again.code)
-        })
+        this.#tokens.current().then(
+          // The key holds, so pushing goes on; not at once, for who refused may go on refusing.
+          () =>
+            pause(REFUSED_PAUSE_MS, this.#stop.signal).then(() => this.#refused() || this.#pusher.resume()),
+          (error: unknown) => {
+            const again = classifyFailure(error)
+            if (again.kind === 'refused') void this.#refuse(again.code)
+          },
+        )
       }
     } else if (failure.kind === 'passing') {
       if (failure.unreachable) this.#move({ kind: 'unreachable' })
