@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { join } from 'node:path'
+import { temporaryDirectory, type TemporaryDirectory } from '@agentfs/testkit'
+import { Machine, type Mount } from './harness/machine.js'
+import { Service } from './harness/service.js'
+
+let directory: TemporaryDirectory
+let service: Service
+let key: string
+let machine: Machine
+let mount: Mount
+
+beforeAll(async () => {
+  directory = await temporaryDirectory('acceptance')
+  service = await Service.start({ home: join(directory.path, 'service') })
+  ;({ key } = await service.signup('files'))
+  machine = new Machine({ home: join(directory.path, 'm'), service, token: key, agent: 'files' })
+  mount = await machine.mount()
+})
+
+afterAll(async () => {
+  await machine?.close()
+  await service?.stop()
+  await directory?.remove()
+})
+
+/** Runs a Python script in the mount's directory; an assertion in it that fails shows in what comes back. */
+async function python(script: string): Promise<string> {
+  const done = await mount.shell(`python3 - <<'PYTHON'\n${script}\nPYTHON`)
+  return done.code === 0 ? 'ok' : `${done.stdout}\n${done.stderr}`
+}
+
+describe('[VIS-1] on one mount files behave as on a local disk', () => {
+  it('write, read back, overwrite in the middle, append, truncate, grow', async () => {
+    expect(
+      await python(`
+import os
+open('a','wb').write(b'hello world')
+with open('a','r+b') as f: f.seek(6); f.write(b'WORLD')
+assert open('a','rb').read() == b'hello WORLD'
+with open('a','ab') as f: f.write(b'!')
+os.truncate('a', 5); assert open('a','rb').read() == b'hello'
+os.truncate('a', 8); assert open('a','rb').read() == b'hello\\0\\0\\0'
+assert os.stat('a').st_size == 8
+big = os.urandom(3_000_000)
+open('big','wb').write(big); assert open('big','rb').read() == big
+`),
+    ).toBe('ok')
+  })
+
+  it('rename over, rename of an open file, unlink while open, directories', async () => {
+    expect(
+      await python(`
+import os, errno
+open('x','w').write('x'); open('y','w').write('y')
+held = open('y'); os.rename('x','y')
+assert held.read() == 'y' and open('y').read() == 'x'
+f = open('y','r+'); os.rename('y','z'); f.write('Z'); f.close(); assert open('z').read() == 'Z'
+g = open('z'); os.unlink('z'); assert g.read() == 'Z' and not os.path.exists('z')
+os.makedirs('d/e'); open('d/e/f','w').close()
+try: os.rmdir('d'); raise SystemExit('rmdir of a full directory')
+except OSError as e: assert e.errno == errno.ENOTEMPTY
+os.rename('d','d2'); assert os.listdir('d2/e') == ['f']
+try: os.rename('d2','d2/e/g'); raise SystemExit('moved below itself')
+except OSError as e: assert e.errno == errno.EINVAL
+`),
+    ).toBe('ok')
+  })
+
+  it('symlinks, hard links, modes, times, extended attributes, exclusive creation', async () => {
+    expect(
+      await python(`
+import os, stat, errno
+open('t','w').write('t'); os.symlink('t','s'); assert os.readlink('s') == 't' and open('s').read() == 't'
+os.link('t','h'); assert os.stat('t').st_nlink == 2 and os.stat('t').st_ino == os.stat('h').st_ino
+os.chmod('t', 0o640); assert stat.S_IMODE(os.stat('h').st_mode) == 0o640
+os.utime('t', ns=(1_000_000_001, 1_234_567_891_011)); assert os.stat('t').st_mtime_ns == 1_234_567_891_011
+os.setxattr('t','user.color',b'blue'); assert os.getxattr('h','user.color') == b'blue'
+assert os.getxattr('t','user.agentfs.state') in (b'journaled', b'acknowledged', b'stored')
+try: os.open('t', os.O_CREAT | os.O_EXCL); raise SystemExit('created what exists')
+except OSError as e: assert e.errno == errno.EEXIST
+assert os.statvfs('.').f_namemax == 255
+`),
+    ).toBe('ok')
+  })
+
+  it('[FS-6] names of any bytes, kept exactly', async () => {
+    expect(
+      await python(`
+import os
+names = [b'new\\nline', b'\\xff\\xfe', 'é'.encode(), b' space ', b'-dash', b'x'*255]
+os.mkdir('names')
+for n in names: open(b'names/'+n,'w').close()
+assert sorted(os.listdir(b'names')) == sorted(names)
+`),
+    ).toBe('ok')
+  })
+})
+
+describe('[FS-5] .agentfs/', () => {
+  it('is hidden from listings, shows the status, and cannot be changed', async () => {
+    expect((await mount.shell('ls -a | grep -c agentfs')).stdout).toBe('0\n')
+    const status = JSON.parse((await mount.shell('cat .agentfs/status')).stdout) as Record<string, unknown>
+    expect(status['feed']).toBe('connected')
+    expect((await mount.shell('ls .agentfs')).stdout).toBe('rejected\nstatus\n')
+    expect((await mount.shell('echo x > .agentfs/status')).code).not.toBe(0)
+    expect((await mount.shell('rm -rf .agentfs; mkdir .agentfs')).code).not.toBe(0)
+  })
+})
+
+describe('[FS-7] owners', () => {
+  it('are shown as the mounting user, and as stored where root asks for it', async () => {
+    await mount.shell('echo mine > owned.md && chown 1234:5678 owned.md')
+    const me = `${process.getuid?.()}:${process.getgid?.()}\n`
+    expect((await mount.shell('stat -c %u:%g owned.md')).stdout).toBe(me)
+    expect((await machine.cli(['sync', mount.directory])).code).toBe(0)
+    const other = new Machine({ home: join(directory.path, 'stored'), service, token: key, agent: 'files' })
+    const stored = await other.mount('memory', ['--owners=stored'])
+    await stored.shell('chown 1234:5678 owned.md')
+    expect((await stored.shell('stat -c %u:%g owned.md')).stdout).toBe('1234:5678\n')
+    expect((await mount.shell('stat -c %u:%g owned.md')).stdout).toBe(me)
+    await stored.unmount()
+  })
+})
