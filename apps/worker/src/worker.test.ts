@@ -278,11 +278,13 @@ describe.each(['postgres', 'redis'] as const)('the worker, with its queue on %s'
     const text = await waitFor(
       async () => {
         const now = await metrics.registry.metrics()
-        return /agentfs_packer_puts_total 2/.test(now) && now
+        // The PUTs are counted within the job, the job when it has ended; which job stored it, hint or sweep, is open.
+        const counted = /agentfs_packer_puts_total 2/.test(now)
+        return counted && /agentfs_worker_jobs_total\{queue="(pack|sweep)",outcome="done"\}/.test(now) && now
       },
-      { deadlineMs: DEADLINE_MS, what: 'the PUTs to be counted' },
+      { deadlineMs: DEADLINE_MS, what: 'the PUTs and the job to be counted' },
     )
-    expect(text).toContain('agentfs_worker_jobs_total{queue="pack",outcome="done"}')
+    expect(text).toMatch(/agentfs_packer_bytes_total [1-9]/)
     expect(text).not.toContain(scope.tenantId)
   })
 })
