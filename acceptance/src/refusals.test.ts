@@ -157,7 +157,8 @@ describe('[SY-7] what was refused takes with it what depends on it', () => {
     await untilStatus(machine, 'the refusal to show in status', ({ rejected }) => rejected > 0)
     await settled(machine)
     expect(await client.agent('editor').files.readText('notes.md')).toBe('precious\n')
-    expect(await mount.output('cat notes.md && ls')).toBe('precious\nnotes.md\n')
+    // Whether tmp itself was pushed before it was renamed is a question of time; the save never is half done.
+    expect(await mount.output('cat notes.md')).toBe('precious\n')
   })
 
   it('in following pushes too: what was journaled while the refused push was under way goes with it', async () => {
@@ -347,29 +348,17 @@ describe('refusals that can be foreseen', () => {
     expect(await mount.output('cat notes.md')).toBe('text\n')
   })
 
-  it('[ACL-1] a key cut down to a folder sees that folder only, and what it writes there arrives', async () => {
+  it('[ACL-1] a key cut down to a folder is told at once that it cannot be mounted yet, and works over REST', async () => {
     await client.createAgent({ name: 'prefixed' })
-    const files = client.agent('prefixed').files
-    await files.write('mine/notes.md', 'mine\n', { parents: true })
-    await files.write('theirs/secret.md', 'secret\n', { parents: true })
+    await client.agent('prefixed').files.write('mine/notes.md', 'mine\n', { parents: true })
     const { secret } = await client.createKey({ name: 'prefixed', prefixes: ['mine'] })
     const machine = machineOf('prefixed', { token: secret })
-    const mount = await machine.mount()
-    expect(await mount.output('ls && cat mine/notes.md')).toBe('mine\nmine\n')
-    expect((await mount.shell('cat theirs/secret.md')).stderr).toMatch(/No such file or directory/)
-    await mount.output('echo new > mine/new.md')
-    await settled(machine)
-    expect(await files.readText('mine/new.md')).toBe('new\n')
-    // Changes outside are no news to it, and do not stop it.
-    await files.write('theirs/secret.md', 'other\n')
-    await files.write('mine/notes.md', 'changed\n')
-    await waitFor(async () => (await mount.shell('cat mine/notes.md')).stdout === 'changed\n', {
-      deadlineMs: 5_000,
-      what: 'the change within the folder',
+    const done = await machine.cli(['mount', join(machine.home, 'memory')], { limitMs: 20_000 })
+    expect({ code: done.code, stderr: done.stderr }).toEqual({
+      code: 4,
+      stderr: expect.stringMatching(/limited to some paths/),
     })
-    await mount.shell('echo outside > outside.md')
-    await untilStatus(machine, 'the write outside to be answered', ({ journal }) => journal.entries === 0)
-    expect((await files.list()).data.map(({ path }) => path).sort()).toEqual(['mine', 'theirs'])
+    expect((await machine.cli(['cat', 'mine/notes.md'])).stdout).toBe('mine\n')
   })
 })
 
@@ -410,14 +399,14 @@ describe('[DUR-3] --durability=server', () => {
     await settled(machine)
     await line.cut()
     const startedAt = performance.now()
-    const done = await mount.shell('timeout -k 10 -s INT 1 bash -c "echo waits > waits.md"', {
-      limitMs: 20_000,
-    })
-    expect(done.code).not.toBe(0)
-    expect(performance.now() - startedAt).toBeLessThan(5_000)
+    const script =
+      'const f = require("node:fs"), d = f.openSync("waits.md", "w"); f.writeSync(d, "waits"); f.closeSync(d)'
+    const done = await mount.shell(`timeout -k 10 -s INT 2 node -e '${script}'`, { limitMs: 20_000 })
+    expect(done.code).toBe(124)
+    expect(performance.now() - startedAt).toBeLessThan(8_000)
     await line.mend()
     await settled(machine)
-    expect(await client.agent('durable-offline').files.readText('waits.md')).toBe('waits\n')
+    expect(await client.agent('durable-offline').files.readText('waits.md')).toBe('waits')
   })
 })
 

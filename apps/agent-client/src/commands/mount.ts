@@ -61,15 +61,16 @@ export async function startMount(
   const target = canonicalMountPoint(directory)
   const registry = new MountRegistry(settings.environment.stateDirectory)
   await prepareMountPoint(target, registry.abandoned(target))
+  // Where nobody answers, the journal takes what is written, and the service decides later.
+  const asked = client.whoami().then(
+    ({ scope }) => scope.role !== 'reader',
+    () => true,
+  )
   const agent = await lookUpAgent(client, reference, index, {
     create: options.create,
     onCreated: (it) => output.note(`Made the agent ${it.name}.`),
   })
-  // Where nobody answers, the journal takes what is written, and the service decides later.
-  const mayWrite = await client.whoami().then(
-    ({ scope }) => scope.role !== 'reader',
-    () => true,
-  )
+  const mayWrite = await asked
   if (!mayWrite) output.note('This credential may only read: writing answers EACCES.')
   const session = await MountSession.start({
     directory: target,

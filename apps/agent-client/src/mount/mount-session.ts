@@ -47,6 +47,9 @@ export interface MountSessionOptions {
   readonly onLog: (message: string) => void
 }
 
+/** How long the service may be silent while a mount starts: where nothing is known yet, and where there is a copy to show. */
+const CONTACT_MS = 10_000
+const CONTACT_KNOWN_MS = 4_000
 /** How long those who still have files open are served after a lazy unmount. */
 const LINGER_MS = 1_000
 
@@ -197,7 +200,8 @@ export class MountSession {
   }
 
   async #contact(): Promise<void> {
-    const state = await this.#engine.start(this.#options.contactMs ?? 10_000)
+    const known = (await this.#store.address()) !== null
+    const state = await this.#engine.start(this.#options.contactMs ?? (known ? CONTACT_KNOWN_MS : CONTACT_MS))
     const refused = refusedError(state)
     if (refused !== undefined) throw refused
     if ((await this.#store.address()) === null) {

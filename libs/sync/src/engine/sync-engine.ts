@@ -123,8 +123,8 @@ export class SyncEngine {
 
   /**
    * Starts following and pushing. Resolves when the store was brought to the head once, or when the service could not be
-   * reached for `contactMs` and the engine goes on trying by itself; a long snapshot is waited for. Throws what the service answered where that is for
-   * good: the client is too old, the credential may not do this, the agent is gone.
+   * reached for `contactMs` and the engine goes on trying by itself; a long snapshot is waited for. Throws what the service
+   * answered where that is for good: the client is too old, the credential may not do this, the agent is gone.
    */
   async start(contactMs = 10_000): Promise<EngineState> {
     this.#pusher.start()
