@@ -11,7 +11,10 @@ export function applyCreate(
 ): Outcome {
   const fault = nameFault(operation.name)
   if (fault !== null) throw new Refusal('invalid_path', fault)
-  if (tree.node(operation.node) !== undefined || tree.resolve(operation.node) !== operation.node) {
+  const made = tree.node(tree.resolve(operation.node))
+  if (made !== undefined) {
+    // The same creation sent again, of a store that was restored since: it is done already, whatever became of it [SY-8].
+    if (unifies(operation, made)) return { result: { status: 'unified', node: made.id }, effects: [] }
     throw new Refusal('already_exists', 'a node of this id exists')
   }
   const parent = directoryAt(tree, operation.parent, context)

@@ -80,6 +80,8 @@ export interface ApplyInput {
   readonly agentName: string
   readonly operations: readonly PlannedOperation[]
   readonly contents: ReadonlyMap<number, PreparedContent>
+  /** Versions among those that the operations make which are committed already, and of which node they are [SY-8]. */
+  readonly held: ReadonlyMap<string, string>
   /** The id of the conflict copy that an operation may make: the same one each time it is applied. */
   readonly copyId: (index: number) => string
   /** A version's extents, from memory; undefined where they would have to be fetched. */
@@ -135,6 +137,8 @@ class Application {
 
   #one(planned: PlannedOperation, index: number): OperationResult {
     const { operation } = planned
+    const held = this.#heldResult(operation)
+    if (held !== undefined) return held
     const because = operationKeys(operation)
       .map((key) => this.#poisoned.get(key))
       .find((found) => found !== undefined)
@@ -158,6 +162,17 @@ class Application {
       if (!(error instanceof Refusal)) throw error
       return this.#poison(operation, index, { status: 'refused', code: error.code, message: error.message })
     }
+  }
+
+  /** What became of an operation that a commit already holds, of a store that was restored since; nothing is done again. */
+  #heldResult(operation: Operation): OperationResult | undefined {
+    const nodeId = 'version' in operation ? this.#input.held.get(operation.version) : undefined
+    if (nodeId === undefined || !isContentOperation(operation)) return undefined
+    const node = this.#tree.resolve(nodeId)
+    const target = this.#tree.resolve(operation.op === 'replace' ? operation.target : operation.node)
+    if (node === target) return { status: 'unified', node }
+    const place = this.#tree.entriesOf(node)[0] ?? this.#tree.node(node)?.lastEntry
+    return { status: 'conflict-copy', node, name: place?.name ?? '', version: operation.version }
   }
 
   #apply(local: Overlay, planned: PlannedOperation, index: number): Outcome {

@@ -14,6 +14,8 @@ import {
   findHeadsWithKeys,
   findVersionsWithKeys,
   findKeys,
+  findVersions,
+  isUniqueViolation,
   type LockedAgent,
   loadTree,
   lockAgent,
@@ -22,7 +24,7 @@ import {
   type TenantTransaction,
   WorkingSet,
 } from '@agentfs/storage'
-import type { TreeReader } from '@agentfs/tree'
+import { isContentOperation, type TreeReader } from '@agentfs/tree'
 import type { Caller } from '../caller.js'
 import type { PackHint } from '../followers/pack-hint.js'
 import type { Announcer, Clock } from '../ports.js'
@@ -99,17 +101,22 @@ export class Committer {
   async commit(request: CommitRequest): Promise<CommitOutcome> {
     const { scope } = request.caller.principal
     const author = await this.#tools.authors.draft(request.caller)
+    let held: ReadonlyMap<string, string> = new Map()
     for (let attempt = 1; ; attempt++) {
       const prepared = await prepare(this.#tools, scope, request.agent, request.operations)
       try {
         const { outcome, after } = await this.#tools.database.withTenant(scope, async (tx) => {
-          const done = await this.#underLock(tx, request, prepared, author)
+          const done = await this.#underLock(tx, request, prepared, author, held)
           return { outcome: done, after: await request.within?.(tx) }
         })
         after?.()
         this.#afterCommit(scope, request, outcome)
         return outcome
       } catch (error) {
+        if (isUniqueViolation(error) && held.size === 0) {
+          held = await this.#heldVersions(request, error)
+          continue
+        }
         if (!(error instanceof PrepareAgain)) throw error
         if (attempt >= PREPARATIONS_MAX) {
           throw new AgentfsError(
@@ -122,11 +129,32 @@ export class Committer {
     }
   }
 
+  /** Versions that are there already: a restored store sends again what was committed under its old id [SY-8]. */
+  async #heldVersions(
+    { caller, agent, operations }: CommitRequest,
+    cause: unknown,
+  ): Promise<ReadonlyMap<string, string>> {
+    const ids = operations.flatMap(({ operation }) =>
+      isContentOperation(operation) ? [operation.version] : [],
+    )
+    const rows = await this.#tools.database.readTenant(caller.principal.scope, (tx) =>
+      findVersions(tx, agent.agentId, ids),
+    )
+    if (rows.length > 0) return new Map(rows.map(({ versionId, nodeId }) => [versionId, nodeId]))
+    if (new Set(ids).size === ids.length) throw cause
+    throw new AgentfsError(
+      'invalid_request',
+      { detail: 'two operations make a version of one id' },
+      { cause },
+    )
+  }
+
   async #underLock(
     tx: TenantTransaction,
     request: CommitRequest,
     prepared: Prepared,
     author: AuthorDraft,
+    held: ReadonlyMap<string, string>,
   ): Promise<CommitOutcome> {
     const { agent, push } = request
     const operations = request.operations.map(({ operation }) => operation)
@@ -163,7 +191,7 @@ export class Committer {
     // A key erased since: what was sealed under it must not be committed.
     if (keys.length < prepared.knownKeyIds.length) throw new PrepareAgain('a key was erased')
     const nowMs = this.#tools.clock.now()
-    const applied = await this.#apply(tx, request, prepared, locked, set, nowMs)
+    const applied = await this.#apply(tx, request, prepared, locked, set, nowMs, held)
     if (request.strict) requireAll(applied.results)
     return this.#save(tx, request, prepared, locked, applied, author, nowMs)
   }
@@ -175,6 +203,7 @@ export class Committer {
     locked: LockedAgent,
     set: WorkingSet,
     nowMs: number,
+    held: ReadonlyMap<string, string>,
   ): Promise<AppliedCommit> {
     const { caller, operations } = request
     const { scope } = caller.principal
@@ -201,6 +230,7 @@ export class Committer {
           operations,
           copyId,
           contents: prepared.contents,
+          held,
           opened: (versionId) => this.#tools.opener.remembered(scope, versionId),
           authorise: authoriser(caller, locked, nowMs),
         })
