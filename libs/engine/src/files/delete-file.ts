@@ -2,7 +2,7 @@ import { AgentfsError, isAgentfsError, type Operation } from '@agentfs/contracts
 import {
   type AgentRow,
   eraseKeys,
-  keysOfNodes,
+  keysOfDeletedNodes,
   keysSharedBeyond,
   listBelow,
   type NodeRow,
@@ -86,7 +86,8 @@ async function deleteOnce(
     ...(options.erase === true
       ? {
           within: async (tx) => {
-            const keyIds = await keysOfNodes(tx, files)
+            // A file that has another name lives on, and needs its keys.
+            const keyIds = await keysOfDeletedNodes(tx, agent.agentId, files)
             const shared = await keysSharedBeyond(tx, agent.agentId, keyIds, files)
             const erased = keyIds.filter((keyId) => !shared.has(keyId))
             if (erased.length > 0) tx.later(eraseKeys(tx, erased, 'file erased', new Date(tools.clock.now())))

@@ -68,6 +68,20 @@ export async function keysOfNodes(tx: TenantTransaction, nodeIds: readonly strin
   return rows.map(({ keyId }) => keyId)
 }
 
+/** The ids of the keys of those nodes that no name leads to any more. */
+export async function keysOfDeletedNodes(
+  tx: TenantTransaction,
+  agentId: string,
+  nodeIds: readonly string[],
+): Promise<string[]> {
+  const rows = await tx.query<{ keyId: string }>`
+    select k.key_id from content_keys k
+    where k.tenant_id = ${tx.tenantId} and k.node_id = any (${arrayLiteral(nodeIds)}::uuid[]) and k.purpose = 'content'
+      and exists (select from nodes n where n.tenant_id = ${tx.tenantId} and n.agent_id = ${agentId}
+        and n.node_id = k.node_id and n.deleted_at is not null)`
+  return rows.map(({ keyId }) => keyId)
+}
+
 /** Erases keys: tombstones first, then the rows [ENC-3]. */
 export function eraseKeys(
   tx: TenantTransaction,
