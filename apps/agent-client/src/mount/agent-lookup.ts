@@ -68,10 +68,16 @@ export async function lookUpAgent(
       if (offline !== undefined) return offline
       throw error
     }
-    if (error.code !== 'not_found' || !options.create || isUuid(reference)) throw error
+    if (error.code !== 'not_found') throw error
+    if (!options.create || isUuid(reference)) throw noSuchAgent(reference, error)
     const agent = await client.createAgent({ name: reference })
     known.remember(agent)
     options.onCreated(agent)
     return agent
   }
+}
+
+function noSuchAgent(reference: string, cause: AgentfsError): AgentfsError {
+  const detail = `there is no agent ${reference}; \`agentfs-client agents list\` shows those there are`
+  return new AgentfsError('not_found', { ...cause.details, detail }, { cause })
 }

@@ -1,4 +1,5 @@
 import { mkdir, readdir, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { cleanUpDeadMount, mountState } from '@agentfs/fuse'
 import { UsageError } from '../exit-codes.js'
 
@@ -18,7 +19,7 @@ export async function prepareMountPoint(directory: string, abandoned: boolean): 
     throw new UsageError(`cannot use ${directory} as a mountpoint: ${message}`)
   })
   if (found === undefined) {
-    await mkdir(directory, { recursive: true })
+    await makeDirectories(directory)
     return
   }
   if (!found.isDirectory()) throw new UsageError(`${directory} is not a directory`)
@@ -28,4 +29,23 @@ export async function prepareMountPoint(directory: string, abandoned: boolean): 
       `${directory} is not empty (${names.slice(0, 3).join(', ')}…); a mount would hide what is in it. Choose an empty folder`,
     )
   }
+}
+
+/** Makes a directory and those above it. Node's own way never ends below `/proc`, where making says that nothing is there. */
+async function makeDirectories(directory: string): Promise<void> {
+  const missing: string[] = []
+  for (let at = directory; !(await exists(at)); at = dirname(at)) missing.unshift(at)
+  for (const path of missing) {
+    await mkdir(path).catch((error: unknown) => {
+      const { code, message } = error as NodeJS.ErrnoException
+      if (code !== 'EEXIST') throw new UsageError(`cannot make the mountpoint ${directory}: ${message}`)
+    })
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    (error: unknown) => (error as NodeJS.ErrnoException).code !== 'ENOENT',
+  )
 }

@@ -1,4 +1,4 @@
-import { nameToBytes } from '@agentfs/contracts'
+import { NAME_BYTES_MAX, nameToBytes } from '@agentfs/contracts'
 import type { FuseHandlers } from '@agentfs/fuse'
 import type { RenameFlags } from '@agentfs/sync'
 import { nameOf, type MountCore } from './core.js'
@@ -29,6 +29,8 @@ export function nameHandlers(core: MountCore, rootIno: number): FuseHandlers {
           reply.entry({ ...core.entry(attributes), entryValidMs: 0, attrValidMs: 0 })
           return
         }
+        // The kernel lets 1,024 bytes through.
+        if (request.name.length > NAME_BYTES_MAX) return void reply.error('ENAMETOOLONG')
         const attributes = store.lookup(request.nodeid, nameOf(request.name))
         if (attributes === undefined) reply.negativeEntry(core.lifetimes.validMs)
         else reply.entry(core.entry(attributes))
