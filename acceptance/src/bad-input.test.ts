@@ -434,7 +434,7 @@ describe('[FS-3] the same on a mount', () => {
 
   it('[FS-6] names that are no UTF-8 are kept exactly, and seen by REST as nameBase64', async () => {
     await mount.output(`printf x > $'latin-\\xe9.md' && mkdir $'d\\xff' && echo inner > $'d\\xff/i.md'`)
-    expect(await mount.output('ls | od -An -tx1')).toMatch(/6c 61 74 69 6e 2d e9 2e 6d 64/)
+    expect(await mount.output('ls | od -An -v -w200 -tx1')).toMatch(/6c 61 74 69 6e 2d e9 2e 6d 64/)
     expect((await machine.cli(['sync', mount.directory])).code).toBe(0)
     const listed = (await client.agent('mounted').files.list()).data
     const latin = listed.find(

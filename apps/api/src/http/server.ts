@@ -8,7 +8,7 @@ import { sendProblem } from './problem-filter.js'
 import { checkProtocol, PROTOCOL_HEADERS } from './protocol.js'
 import { requestIdOf } from './request-id.js'
 import { SECURITY_HEADERS, STRICT_TRANSPORT } from './security-headers.js'
-import { drainBounded } from './unread-body.js'
+import { drainBounded, endsUnread } from './unread-body.js'
 
 /** What the HTTP server needs to know of its place. */
 export interface HttpServerOptions {
@@ -55,6 +55,10 @@ export function createHttpAdapter(options: HttpServerOptions): FastifyAdapter {
         return
       }
     }
+    done()
+  })
+  fastify.addHook('onSend', (request, reply, _payload, done) => {
+    if (endsUnread(request.raw)) reply.header('connection', 'keep-alive')
     done()
   })
   fastify.addHook('onResponse', (request, _reply, done) => {
