@@ -46,6 +46,8 @@ export function contentHandlers(core: MountCore): FuseHandlers {
   const settle = (ino: number, reply: EmptyReply): void => {
     const through = core.view.waitForService ? store.journaledThrough(ino) : 0
     if (through === 0) reply.ok()
+    // A refused credential pushes nothing any more: the answer waited for would never come [SY-1].
+    else if (core.closed) reply.error('EACCES')
     else core.parking.parkClose(through, store.nodeId(ino), reply, () => void reply.ok())
   }
 
@@ -92,7 +94,9 @@ export function contentHandlers(core: MountCore): FuseHandlers {
     read,
 
     write(request, reply) {
-      core.change(reply, () => {
+      // What a program wrote into a mapping before the mount was left reaches us only now: refused, it would be lost unseen.
+      const change = request.fromPageCache ? core.answer.bind(core) : core.change.bind(core)
+      change(reply, () => {
         const handle = handles.get(request.fh)
         if (handle?.kind === 'virtual') return void reply.error('EACCES')
         const ino = handle?.kind === 'file' ? handle.ino : request.nodeid

@@ -104,7 +104,10 @@ export class Follower {
       const changes = await this.#routes.changes(seq, epoch)
       await this.#store.addSnapshotCommits(changes.commits)
       seq = changes.commits.at(-1)?.seq ?? seq
-      if (changes.commits.length === 0 || seq >= changes.head) {
+      const address = await this.#store.address()
+      // A push may have been settled meanwhile: a picture older than what is shown would take its files away again.
+      const behind = address !== null && address.epoch === epoch && address.seq > seq
+      if (!behind && (changes.commits.length === 0 || seq >= changes.head)) {
         this.#invalidate(await this.#store.finishSnapshot(seq))
         await this.#stored(changes.stored)
         return { seq, epoch }
@@ -116,8 +119,7 @@ export class Follower {
   async #repair(epoch: number, head: number): Promise<void> {
     const address = await this.#store.address()
     if (address === null || (address.epoch === epoch && address.seq >= head)) return
-    const { pushInFlight } = await this.#store.status()
-    if (pushInFlight !== null) return
+    // A push in flight does not stand in the way: what came before its commit is folded, and there the folding ends.
     this.#catchingUp ??= this.catchUp()
       .then(() => undefined)
       .finally(() => (this.#catchingUp = undefined))

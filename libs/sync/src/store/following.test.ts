@@ -211,6 +211,19 @@ describe('snapshots', () => {
     expect(store.treeHash()).toBe(here.store.treeHash())
   })
 
+  it('[VIS-5] a snapshot that a settled push has overtaken is refused: what was shown stays shown', () => {
+    here.put('old', 'x')
+    here.sync(service)
+    const { store } = here
+    const { epoch, head, root } = service
+    store.beginSnapshot(epoch, head, root)
+    store.addSnapshotRows(service.rows())
+    here.put('new', 'y')
+    here.sync(service)
+    expect(() => store.finishSnapshot(head)).toThrow(/take another/)
+    expect(here.textAt('new', service)).toBe('y')
+  })
+
   it('[VIS-5] a snapshot keeps the journal, which lies on top; inode numbers stay', () => {
     const kept = here.put('a', 'one')
     settle()

@@ -1,4 +1,10 @@
-import type { CommitFrame, NodeImage, SnapshotRow, TreeDelta } from '@agentfs/contracts'
+import {
+  AgentfsError,
+  type CommitFrame,
+  type NodeImage,
+  type SnapshotRow,
+  type TreeDelta,
+} from '@agentfs/contracts'
 import { pathOf } from '@agentfs/tree'
 import { confirmedContent, readContent } from './file-content.js'
 import { ROOT_INO } from './inode-table.js'
@@ -51,6 +57,11 @@ export function finishSnapshot(
   intake: SnapshotIntake,
   seq: number,
 ): readonly Invalidation[] {
+  if (intake.epoch === state.facts.epoch && seq < state.facts.seq) {
+    throw new AgentfsError('too_old', {
+      detail: 'a push was settled while the snapshot was taken; take another',
+    })
+  }
   return state.transactReloading(() => {
     const before = shownNodes(state)
     const old = state.tree
