@@ -106,7 +106,7 @@ export class Follower {
       seq = changes.commits.at(-1)?.seq ?? seq
       const address = await this.#store.address()
       // A push may have been settled meanwhile: a picture older than what is shown would take its files away again.
-      const behind = address !== null && address.epoch === epoch && address.seq > seq
+      const behind = address?.epoch === epoch && address.seq > seq
       if (!behind && (changes.commits.length === 0 || seq >= changes.head)) {
         this.#invalidate(await this.#store.finishSnapshot(seq))
         await this.#stored(changes.stored)
