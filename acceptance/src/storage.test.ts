@@ -58,14 +58,14 @@ describe('storage', () => {
   })
 
   it('[ENC-2] a flipped byte is refused by name, and the rest stays readable', async () => {
-    await client.createAgent({ name: 'flipped' })
+    const agent = await client.createAgent({ name: 'flipped' })
     const files = client.agent('flipped').files
     const content = 'f'.repeat(200_000)
     await files.write('large.md', content)
     await client.agent('flipped').flush({ until: 'stored' })
     await service.stop()
-    const agent = (await filesBelow(objects())).filter((path) => path.includes('/seg/'))
-    const sizes = await Promise.all(agent.map(async (path) => ({ path, bytes: await readFile(path) })))
+    const segments = (await filesBelow(objects())).filter((path) => path.includes(`/${agent.id}/seg/`))
+    const sizes = await Promise.all(segments.map(async (path) => ({ path, bytes: await readFile(path) })))
     const largest = sizes.sort((a, b) => b.bytes.length - a.bytes.length)[0]
     if (largest === undefined) throw new Error('there is no segment')
     const damaged = Buffer.from(largest.bytes)
