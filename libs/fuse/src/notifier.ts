@@ -23,7 +23,12 @@ export class Notifier {
 
   /** `fd` is the mounted `/dev/fuse` descriptor; keep it open until `close` has resolved. */
   constructor(fd: number) {
-    this.#worker = new Worker(workerUrl(), { workerData: { fd }, name: 'fuse-notifier' })
+    this.#worker = new Worker(workerUrl(), {
+      workerData: { fd },
+      name: 'fuse-notifier',
+      // The thread copies bytes and waits.
+      resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 32 },
+    })
     this.#worker.unref()
   }
 

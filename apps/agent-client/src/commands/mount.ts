@@ -29,6 +29,9 @@ export interface MountOptions {
   readonly path?: string
 }
 
+/** MiB for objects that live shortly, on the main thread of a background mount: it waits for the network most of the time. */
+const SMALL_NURSERY = '--max-semi-space-size=2'
+
 /** Milliseconds that a signal leaves for pushing: containers give ten seconds in all [DUR-8]. */
 const SIGNAL_FLUSH_MS = 8_000
 
@@ -96,7 +99,13 @@ export async function startMount(
     },
     onLog: (message) => output.note(message),
   })
-  return await makeKnown(context, session)
+  try {
+    return await makeKnown(context, session)
+  } catch (error) {
+    // A mount that nobody can ask for its status or end by name must not go on serving.
+    await session.leave(0)
+    throw error
+  }
 }
 
 function assertOptions(options: MountOptions): void {
@@ -220,7 +229,7 @@ async function mountInBackground(context: CommandContext, directory: string): Pr
   const args = process.argv.slice(2).filter((it) => it !== '--daemon')
   const main = process.argv[1]
   if (main === undefined) throw new Error('the path of the program is unknown')
-  const child = spawn(process.execPath, [...process.execArgv, main, ...args], {
+  const child = spawn(process.execPath, [...process.execArgv, SMALL_NURSERY, main, ...args], {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     // The token travels in the environment, which only this user can read; arguments are everybody's.
