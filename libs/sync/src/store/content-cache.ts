@@ -4,6 +4,9 @@ import type { StoreDatabase } from './store-database.js'
 /** Contents travel and are kept by blocks of this size. */
 export const BLOCK_BYTES = 1_048_576
 
+/** How many blocks are lent where the disk has no room for them: as many as one read may need at once, and a few. */
+const LENT_BLOCKS_MAX = 8
+
 /** Contents of confirmed versions, by block, within a budget; the least recently used go first. */
 export class ContentCache {
   readonly #database: StoreDatabase
@@ -14,6 +17,7 @@ export class ContentCache {
   /** Where nothing could go, the next try waits until more came. */
   #evictAbove: number
   readonly #used = new Map<string, { version: string; block: number }>()
+  readonly #lent = new Map<string, Buffer>()
 
   constructor(database: StoreDatabase, blobs: BlobStore, bytesMax: number) {
     this.#database = database
@@ -42,7 +46,7 @@ export class ContentCache {
   /** A block's bytes; undefined where it is not here. Not to be changed. */
   read(version: string, block: number): Buffer | undefined {
     const blob = this.blobOf(version, block)
-    if (blob === undefined) return undefined
+    if (blob === undefined) return this.#lent.get(`${version}/${block}`)
     this.#used.set(`${version}/${block}`, { version, block })
     return this.#blobs.read(blob)
   }
@@ -59,6 +63,13 @@ export class ContentCache {
   add(version: string, block: number, bytes: Uint8Array): void {
     if (this.has(version, block)) return
     this.adopt(version, block, this.#blobs.add(bytes), bytes.length)
+  }
+
+  /** Keeps a block in memory for the reads that wait for it, where the disk has no room: it is gone soon. */
+  lend(version: string, block: number, bytes: Uint8Array): void {
+    this.#lent.set(`${version}/${block}`, Buffer.from(bytes))
+    const [oldest] = this.#lent.keys()
+    if (this.#lent.size > LENT_BLOCKS_MAX && oldest !== undefined) this.#lent.delete(oldest)
   }
 
   /** Takes over a blob as a block: what a push acknowledged need not be written twice. Within a transaction. */
@@ -89,6 +100,7 @@ export class ContentCache {
 
   /** Drops everything. Within a transaction. */
   clear(): void {
+    this.#lent.clear()
     for (const row of this.#database.sql('delete from cache returning blob').all())
       this.#blobs.remove(Number(row['blob']))
     this.#bytes = 0

@@ -4,6 +4,7 @@ import type { UncachedFile } from './engine-store.js'
 import { evict } from './eviction.js'
 import { currentFlight } from './flight.js'
 import { storeAliases } from './push-settling.js'
+import { isStoreError } from './store-error.js'
 import type { StoreState } from './store-state.js'
 import type { BlockAddress, Invalidation } from './store-types.js'
 import { changeView } from './view-change.js'
@@ -58,7 +59,13 @@ export function setStored(state: StoreState, seq: number): void {
 /** Keeps a block that the service delivered, and lets the reads that wait for it go on. */
 export function provide(state: StoreState, address: BlockAddress, bytes: Uint8Array): void {
   if (bytes.length > BLOCK_BYTES) throw new RangeError(`a block has at most ${BLOCK_BYTES} bytes`)
-  keep(state, () => state.cache.add(address.version, address.block, bytes))
+  try {
+    keep(state, () => state.cache.add(address.version, address.block, bytes))
+  } catch (error) {
+    if (!isStoreError(error, 'disk_full')) throw error
+    // Reading needs no disk: who waits gets the bytes, and the next one asks the service again.
+    state.cache.lend(address.version, address.block, bytes)
+  }
   state.emit({ kind: 'provided', blocks: [address] })
 }
 

@@ -187,6 +187,21 @@ describe('bounds', () => {
     other.remove()
   })
 
+  it('a full disk keeps nobody from reading: what it has no room for is shown and not kept', () => {
+    const other = new StoreFixture()
+    other.snapshot(service)
+    for (let file = 0; file < 60; file++) other.put(`f${file}`, `${file}`.padEnd(5_000, '.'))
+    other.sync(service)
+    fixture.follow(service)
+    fixture.store.close()
+    fixture = new StoreFixture({ path: fixture.folder, databaseBytesMax: 160_000 })
+    for (let file = 0; file < 60; file++) {
+      expect(fixture.textAt(`f${file}`, service)).toBe(`${file}`.padEnd(5_000, '.'))
+    }
+    expect(fixture.store.status().cacheBytes).toBeLessThan(160_000)
+    other.remove()
+  })
+
   it('the cache stays within its budget; what the journal stands on, or is not stored yet, is not evicted', () => {
     fixture.store.close()
     fixture = new StoreFixture({ path: fixture.folder, cacheBytesMax: 50_000 })
