@@ -1,8 +1,8 @@
 import {
   enlivenObjects,
   keysInserted,
+  nameParts,
   partsInserted,
-  partsNamed,
   passKeys,
   saveAliases,
   type Statement,
@@ -33,8 +33,6 @@ export async function saveApplied(
   statements.push(...treeSaved(tenantId, agentId, delta, contentKeys, commit))
   const parts = versions.flatMap(({ nodeId, parts: own }) => own.map((part) => ({ ...part, nodeId })))
   if (parts.length > 0) statements.push(partsInserted(tenantId, agentId, parts, commit))
-  const uploaded = versions.flatMap((version) => version.uploaded)
-  if (uploaded.length > 0) statements.push(partsNamed(tenantId, agentId, uploaded, commit))
   if (versions.length > 0) {
     const rows = versions.map(({ sealed, key, ...version }) => ({
       ...version,
@@ -45,14 +43,29 @@ export async function saveApplied(
     }))
     statements.push(versionsInserted(tenantId, agentId, rows, commit))
   }
-  const objectIds = [...new Set(versions.flatMap((version) => version.objectIds))]
-  if (objectIds.length > 0) {
-    const alive = await enlivenObjects(tx, objectIds, commit.seq, commit.epoch)
-    if (alive.size < objectIds.length) throw new PrepareAgain('an uploaded part was collected')
-  }
+  await claimUploads(tx, agentId, versions, commit)
   const manifestBytes = versions.reduce((sum, { sealed }) => sum + sealed.manifest.length, 0)
   const partBytes = parts.reduce((sum, { sealed }) => sum + (sealed?.length ?? 0), 0)
   return { statements, stagedBytes: manifestBytes + partBytes }
+}
+
+/** Names what went up before, and makes its objects live; what was collected since preparation is asked for again. */
+async function claimUploads(
+  tx: TenantTransaction,
+  agentId: string,
+  versions: AppliedCommit['versions'],
+  { epoch, seq }: { readonly epoch: number; readonly seq: number },
+): Promise<void> {
+  const uploaded = [...new Set(versions.flatMap((version) => version.uploaded))]
+  const objectIds = [...new Set(versions.flatMap((version) => version.objectIds))]
+  // One round trip for both.
+  const [there, alive] = await Promise.all([
+    uploaded.length === 0 ? 0 : nameParts(tx, agentId, uploaded, { epoch, seq }),
+    objectIds.length === 0 ? 0 : enlivenObjects(tx, objectIds, seq, epoch).then(({ size }) => size),
+  ])
+  if (there < uploaded.length || alive < objectIds.length) {
+    throw new PrepareAgain('an uploaded part was collected')
+  }
 }
 
 /** Sends what aliases ask for, behind the commit's other statements: they refer to its nodes and pass on its keys. */

@@ -58,17 +58,24 @@ export function insertParts(
   return tx.run<{ partId: string }>(partsInserted(tx.tenantId, agentId, rows, commit))
 }
 
-/** Gives uploaded parts the commit that first names them. */
-export function partsNamed(
-  tenantId: string,
+/**
+ * Gives uploaded parts the commit that first names them; gives how many of them there are, named before or now. Under
+ * the stream's lock, which whoever drops unnamed parts takes too: those that are there stay.
+ */
+export async function nameParts(
+  tx: TenantTransaction,
   agentId: string,
   partIds: readonly string[],
   commit: { readonly epoch: number; readonly seq: number },
-): Statement {
-  return statement`
-    update parts set seq = ${commit.seq}, epoch = ${commit.epoch}
-    where tenant_id = ${tenantId} and agent_id = ${agentId} and seq is null
-      and part_id = any (${arrayLiteral(partIds)}::uuid[])`
+): Promise<number> {
+  const ids = arrayLiteral(partIds)
+  const [row] = await tx.query<{ there: number }>`
+    with named as (
+      update parts set seq = ${commit.seq}, epoch = ${commit.epoch}
+      where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and seq is null and part_id = any (${ids}::uuid[]))
+    select count(*)::integer as there from parts
+    where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and part_id = any (${ids}::uuid[])`
+  return row?.there ?? 0
 }
 
 /** Parts by id, with their sealed bytes where those are in the row. */
