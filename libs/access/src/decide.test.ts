@@ -34,6 +34,15 @@ describe('[ACL-1] the decision', () => {
     expect(decide(request({ role: 'writer' }, { action: 'manage' })).allowed).toBe(false)
   })
 
+  it('on the way to a prefix nothing but directories shows, where it is known what stands there', () => {
+    const limits = { prefixes: ['notes/private'] }
+    expect(decide(request(limits, { path: 'notes', kind: 'directory' })).allowed).toBe(true)
+    for (const kind of ['file', 'symlink'] as const) {
+      expect(decide(request(limits, { path: 'notes', kind })).visible).toBe(false)
+      expect(decide(request(limits, { path: 'notes/private', kind })).allowed).toBe(true)
+    }
+  })
+
   it('prefixes end at segment borders; the way to one may be listed and nothing else', () => {
     const limits = { prefixes: ['notes/private'] }
     expect(decide(request(limits, { path: 'notes/private/x.md' })).allowed).toBe(true)

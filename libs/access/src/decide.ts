@@ -1,4 +1,4 @@
-import type { Role } from '@agentfs/contracts'
+import type { NodeKind, Role } from '@agentfs/contracts'
 import { addressWithin } from './cidr.js'
 import { prefixCovers, prefixLeadsTo } from './prefix.js'
 import type { Principal } from './principal.js'
@@ -22,6 +22,8 @@ export interface AccessRequest {
   readonly agentId: string
   /** The path within the agent's home, '' for the root. */
   readonly path: string
+  /** What stands at the path, where that is known: of all that is on the way to a prefix only directories show. */
+  readonly kind?: NodeKind
   readonly action: Action
   /** The caller's address, where the door knows it. */
   readonly address: string | null
@@ -52,7 +54,8 @@ export function decide(request: AccessRequest): Decision {
   const granted = highest(request.grants)
   const prefixes = limits.prefixes
   const covered = prefixes?.some((prefix) => prefixCovers(prefix, request.path)) ?? true
-  const leads = prefixes?.some((prefix) => prefixLeadsTo(request.path, prefix)) ?? false
+  const passable = request.kind === undefined || request.kind === 'directory'
+  const leads = passable && (prefixes?.some((prefix) => prefixLeadsTo(request.path, prefix)) ?? false)
   const agentCovered = limits.agents === null || limits.agents.includes(request.agentId)
   const addressCovered =
     limits.cidrs === null ||

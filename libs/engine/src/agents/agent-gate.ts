@@ -1,5 +1,5 @@
 import { type Action, decide, type Decision } from '@agentfs/access'
-import { AgentfsError } from '@agentfs/contracts'
+import { AgentfsError, type NodeKind } from '@agentfs/contracts'
 import { type AgentRow, type Database, findAgent } from '@agentfs/storage'
 import type { Caller } from '../caller.js'
 import type { Clock } from '../ports.js'
@@ -25,7 +25,6 @@ export class AgentGate {
   /** The agent of an id or a name, where the caller may see anything of it. */
   async open(caller: Caller, idOrName: string): Promise<AgentRow> {
     const agent = await this.#find(caller, idOrName)
-    const missing = (): AgentfsError => new AgentfsError('not_found', { detail: 'there is no such agent' })
     if (agent === undefined) throw missing()
     if (!this.decide(caller, agent, '', 'read').visible) {
       await this.#deny(caller, agent, '')
@@ -42,8 +41,14 @@ export class AgentGate {
   }
 
   /** Refuses what the caller may not do on a path, and notes the denial. */
-  async require(caller: Caller, agent: AgentRow, path: string, action: Action): Promise<void> {
-    const decision = this.decide(caller, agent, path, action)
+  async require(
+    caller: Caller,
+    agent: AgentRow,
+    path: string,
+    action: Action,
+    kind?: NodeKind,
+  ): Promise<void> {
+    const decision = this.decide(caller, agent, path, action, kind)
     if (decision.allowed) return
     await this.#deny(caller, agent, path)
     if (!decision.visible)
@@ -52,10 +57,31 @@ export class AgentGate {
     throw new AgentfsError('forbidden', { path, detail: `not allowed here: ${reason}` })
   }
 
-  /** The decision itself. */
-  decide(caller: Caller, agent: { readonly agentId: string }, path: string, action: Action): Decision {
+  /** Refuses to show what stands at a path, now that it is known what that is; for who may read the path itself. */
+  async requireShown(caller: Caller, agent: AgentRow, path: string, kind: NodeKind): Promise<void> {
+    // Without prefixes, or of a directory, the path's own decision said it all.
+    if (caller.principal.limits.prefixes === null || kind === 'directory') return
+    await this.require(caller, agent, path, 'read', kind)
+  }
+
+  /** The decision itself; `kind` is what stands at the path, where that is known. */
+  decide(
+    caller: Caller,
+    agent: { readonly agentId: string },
+    path: string,
+    action: Action,
+    kind?: NodeKind,
+  ): Decision {
     const { principal, address } = caller
-    return decide({ principal, agentId: agent.agentId, path, action, address, nowMs: this.#clock.now() })
+    return decide({
+      principal,
+      agentId: agent.agentId,
+      path,
+      action,
+      address,
+      nowMs: this.#clock.now(),
+      ...(kind === undefined ? {} : { kind }),
+    })
   }
 
   /** Forgets what is remembered, after a change. */
@@ -79,4 +105,8 @@ export class AgentGate {
     const change = { action: 'access.denied', ...(path === '' ? {} : { path }) } as const
     await this.#administration.note(caller, 'tenant', [change], 'denied', agent.agentId)
   }
+}
+
+function missing(): AgentfsError {
+  return new AgentfsError('not_found', { detail: 'there is no such agent' })
 }

@@ -27,6 +27,7 @@ export async function listTree(
   await tools.gate.require(caller, agent, query.path, 'read')
   const resolved = await resolvePath(tools, caller, agent, query.path)
   const directory = requireNode(resolved)
+  await tools.gate.requireShown(caller, agent, query.path, directory.kind)
   if (directory.kind !== 'directory') {
     throw new AgentfsError('not_a_directory', { path: query.path, detail: 'this is a file' })
   }
@@ -44,7 +45,7 @@ export async function listTree(
       if (data.length === query.limit) return { data, nextCursor: encodeCursor(after) }
       after = row.names
       const full = [...names, ...row.names]
-      if (!matches(row.names) || !isVisible(tools, caller, agent, full)) continue
+      if (!matches(row.names) || !isVisible(tools, caller, agent, full, row.kind)) continue
       data.push(statOf(row, full, agent.epoch, stored))
     }
     if (rows.length <= query.limit) return { data, nextCursor: null }
@@ -61,7 +62,9 @@ export async function listFileVersions(
   query: ListQuery,
 ): Promise<ListOf<Version>> {
   await tools.gate.require(caller, agent, path, 'read')
-  const node = requireFile(await resolvePath(tools, caller, agent, path))
+  const resolved = await resolvePath(tools, caller, agent, path)
+  await tools.gate.requireShown(caller, agent, path, requireNode(resolved).kind)
+  const node = requireFile(resolved)
   const below = query.cursor === undefined ? 2 ** 31 - 1 : z.coerce.number().int().min(1).parse(query.cursor)
   const { rows, stored } = await tools.database.readTenant(caller.principal.scope, async (tx) => {
     const [found, position] = await Promise.all([
@@ -84,8 +87,14 @@ export async function listFileVersions(
   return { data, nextCursor: rows.length > query.limit && last !== undefined ? String(last.number) : null }
 }
 
-function isVisible(tools: FilesTools, caller: Caller, agent: AgentRow, names: ListedNode['names']): boolean {
-  return tools.gate.decide(caller, agent, names.join('/'), 'read').visible
+function isVisible(
+  tools: FilesTools,
+  caller: Caller,
+  agent: AgentRow,
+  names: ListedNode['names'],
+  kind: ListedNode['kind'],
+): boolean {
+  return tools.gate.decide(caller, agent, names.join('/'), 'read', kind).visible
 }
 
 const cursorNames = z.array(z.string()).min(1)

@@ -1,4 +1,4 @@
-import { AgentfsError, isUuid, type Name, parsePath } from '@agentfs/contracts'
+import { AgentfsError, isAgentfsError, isUuid, type Name, parsePath } from '@agentfs/contracts'
 import {
   type AgentRow,
   findNode,
@@ -35,10 +35,11 @@ export async function locate(
     const [found, stored] = await tools.database.readTenant(caller.principal.scope, (tx) =>
       Promise.all([findPath(tx, agent.agentId, agent.rootId, names), storedThrough(tx, agent.agentId)]),
     )
-    return { node: requireNode(resolvedFrom(names, found)), names, stored }
+    const node = requireNode(resolvedFrom(names, found))
+    await tools.gate.requireShown(caller, agent, ref.path, node.kind)
+    return { node, names, stored }
   }
-  const missing = new AgentfsError('not_found', { detail: 'there is no such node' })
-  if (!isUuid(ref.node)) throw missing
+  if (!isUuid(ref.node)) throw missing()
   const found = await tools.database.withTenant(caller.principal.scope, async (tx) => {
     const node = await findNode(tx, agent.agentId, ref.node)
     if (node === undefined || node.deletedAt !== null) return undefined
@@ -48,9 +49,19 @@ export async function locate(
     const stored = await storedThrough(tx, agent.agentId)
     return { node, names: namesOf(set, node.nodeId, agent.rootId), stored }
   })
-  if (found?.names === undefined) throw missing
-  await tools.gate.require(caller, agent, found.names.join('/'), 'read')
-  return { node: found.node, names: found.names, stored: found.stored }
+  if (found?.names === undefined) throw missing()
+  const { node, names, stored } = found
+  try {
+    await tools.gate.require(caller, agent, names.join('/'), 'read', node.kind)
+  } catch (error) {
+    // The refusal of a path names it, and who asks by id need not know it.
+    throw isAgentfsError(error, 'not_found') ? missing() : error
+  }
+  return { node, names, stored }
+}
+
+function missing(): AgentfsError {
+  return new AgentfsError('not_found', { detail: 'there is no such node' })
 }
 
 function namesOf(set: WorkingSet, nodeId: string, rootId: string): readonly Name[] | undefined {
