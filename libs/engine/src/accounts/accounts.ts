@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { narrowScope, type Principal } from '@agentfs/access'
 import {
   AgentfsError,
@@ -187,12 +188,14 @@ export class Accounts implements AccountsApi {
 
   async revokeKey(caller: Caller, keyId: string): Promise<void> {
     const { scope } = caller.principal
-    // A key may always revoke itself.
-    if (caller.principal.keyId !== keyId) this.#requireManager(caller)
+    const own = caller.principal.keyId === keyId
+    if (!own) this.#requireManager(caller)
     const { database, clock } = this.#tools
     await database.withTenant(scope, async (tx) => {
       const row = await findApiKey(tx, keyId)
       if (row === undefined) throw new AgentfsError('not_found', { detail: 'there is no such key' })
+      // A key may always revoke itself; a token cut from it ends by itself, and may do no more than its limits say.
+      if (own && !isKeyItself(caller.principal, row)) this.#requireManager(caller)
       if (!(await revokeApiKey(tx, keyId, new Date(clock.now())))) return
       await this.#administration.record(tx, caller, { action: 'key.revoke', details: { key: keyId } })
     })
@@ -204,6 +207,11 @@ export class Accounts implements AccountsApi {
     if (limits.role === 'manager' && limits.agents === null && limits.prefixes === null) return
     throw new AgentfsError('forbidden', { detail: 'this needs a manager of the whole tenant' })
   }
+}
+
+/** True where a caller is limited as its key is: a token has an end of its own, and whatever it was narrowed to. */
+function isKeyItself({ limits }: Principal, row: ApiKeyRow): boolean {
+  return isDeepStrictEqual(limits, limitsOf(row))
 }
 
 function answerOf(row: ApiKeyRow): ApiKey {
