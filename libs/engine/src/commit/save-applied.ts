@@ -81,6 +81,7 @@ export function sendAliases(
   tx.later(
     passKeys(
       tx,
+      agentId,
       lost,
       delta.aliases.map(({ node }) => node),
     ),

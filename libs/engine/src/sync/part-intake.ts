@@ -130,7 +130,7 @@ export class PartIntake {
         keyIds: [],
       })
       const own = facts.nodes[0]?.contentKeyId
-      const ids = own === null || own === undefined ? await keysOfNodes(tx, [node]) : [own]
+      const ids = own === null || own === undefined ? await keysOfNodes(tx, agent.agentId, [node]) : [own]
       return findKeys(tx, ids)
     })
     const [usable] = (await this.#vault.unwrap(scope, found)).values()

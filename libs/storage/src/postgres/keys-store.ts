@@ -51,20 +51,26 @@ export function findKeys(tx: TenantTransaction, keyIds: readonly string[]): Prom
 /** Passes a node's keys to the node it became one with. */
 export function passKeys(
   tx: TenantTransaction,
+  agentId: string,
   from: readonly string[],
   to: readonly string[],
 ): Promise<unknown> {
   return tx.query`
     update content_keys k set node_id = p.survivor
     from unnest(${arrayLiteral(from)}::uuid[], ${arrayLiteral(to)}::uuid[]) as p(lost, survivor)
-    where k.tenant_id = ${tx.tenantId} and k.node_id = p.lost`
+    where k.tenant_id = ${tx.tenantId} and k.agent_id = ${agentId} and k.node_id = p.lost`
 }
 
-/** The ids of a node's keys. */
-export async function keysOfNodes(tx: TenantTransaction, nodeIds: readonly string[]): Promise<string[]> {
+/** The ids of the keys of an agent's nodes; clients choose node ids, so that two agents may have one of the same id. */
+export async function keysOfNodes(
+  tx: TenantTransaction,
+  agentId: string,
+  nodeIds: readonly string[],
+): Promise<string[]> {
   const rows = await tx.query<{ keyId: string }>`
     select key_id from content_keys
-    where tenant_id = ${tx.tenantId} and node_id = any (${arrayLiteral(nodeIds)}::uuid[]) and purpose = 'content'`
+    where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and node_id = any (${arrayLiteral(nodeIds)}::uuid[])
+      and purpose = 'content'`
   return rows.map(({ keyId }) => keyId)
 }
 
@@ -76,8 +82,8 @@ export async function keysOfDeletedNodes(
 ): Promise<string[]> {
   const rows = await tx.query<{ keyId: string }>`
     select k.key_id from content_keys k
-    where k.tenant_id = ${tx.tenantId} and k.node_id = any (${arrayLiteral(nodeIds)}::uuid[]) and k.purpose = 'content'
-      and exists (select from nodes n where n.tenant_id = ${tx.tenantId} and n.agent_id = ${agentId}
+    where k.tenant_id = ${tx.tenantId} and k.agent_id = ${agentId} and k.node_id = any (${arrayLiteral(nodeIds)}::uuid[])
+      and k.purpose = 'content' and exists (select from nodes n where n.tenant_id = ${tx.tenantId} and n.agent_id = ${agentId}
         and n.node_id = k.node_id and n.deleted_at is not null)`
   return rows.map(({ keyId }) => keyId)
 }

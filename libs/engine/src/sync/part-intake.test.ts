@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto'
+import { uuidv7 } from '@agentfs/contracts'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import type { Caller } from '../caller.js'
+import { newTenant, type RunningEngine, startEngine } from '../running-engine.contract.js'
+
+describe('parts ahead of their push', () => {
+  let running: RunningEngine
+  let caller: Caller
+
+  beforeAll(async () => {
+    running = await startEngine()
+    caller = (await newTenant(running.engine)).caller
+  })
+  afterAll(() => running.stop())
+
+  it("[ENC-3] of one node id share their key within an agent, never with another agent's", async () => {
+    const { agents, sync } = running.engine
+    const one = await agents.create(caller, { name: 'one' })
+    const other = await agents.create(caller, { name: 'other' })
+    const node = uuidv7()
+    const keyOf = async (agent: string): Promise<string | undefined> => {
+      const part = uuidv7()
+      await sync.putPart(caller, agent, { node, part, data: randomBytes(10) })
+      const [row] = await running.database.withTenant(
+        caller.principal.scope,
+        (tx) => tx.query<{ keyId: string }>`select key_id from parts where part_id = ${part}`,
+      )
+      return row?.keyId
+    }
+    const own = await keyOf(one.id)
+    expect(await keyOf(one.id)).toBe(own)
+    expect(await keyOf(other.id)).not.toBe(own)
+  })
+})
