@@ -1,12 +1,12 @@
 import { addressWithin, mintTenantScope, type Principal, type TenantScope } from '@agentfs/access'
 import { AgentfsError, type KeyScope } from '@agentfs/contracts'
-import { apiKeyMatches, parseApiKey } from '@agentfs/crypto'
+import { hashApiKey, parseApiKey } from '@agentfs/crypto'
 import { type ApiKeyRow, type Database, findApiKey, findUser } from '@agentfs/storage'
 import type { TokenClaims } from '../api/accounts-api.js'
 import type { Clock } from '../ports.js'
 import { RecentMap } from '../reads/recent-map.js'
 import { principalOf } from './sessions.js'
-import type { Secrets } from './secrets.js'
+import { sameBytes, type Secrets } from './secrets.js'
 
 /** How long a key's row is believed: revocation shows within 1 s on every door [ACL-3]. */
 const ROW_TTL_MS = 800
@@ -16,12 +16,21 @@ interface Remembered {
   readonly readAtMs: number
 }
 
+/** What a key's text says and hashes to: never changes, whatever becomes of the key. */
+interface ReadKey {
+  readonly scope: TenantScope
+  readonly id: string
+  readonly hash: Uint8Array
+}
+
 /** Turns credentials into principals. */
 export class Credentials {
   readonly #database: Database
   readonly #secrets: Secrets
   readonly #clock: Clock
   readonly #keys = new RecentMap<Remembered>(10_000)
+  /** By the whole text, of keys that were right; whether one still holds is asked of its row each time. */
+  readonly #read = new RecentMap<ReadKey>(10_000)
 
   constructor(database: Database, secrets: Secrets, clock: Clock) {
     this.#database = database
@@ -30,13 +39,16 @@ export class Credentials {
   }
 
   async verifyApiKey(text: string, address: string | null): Promise<Principal> {
-    const { tenantId, id } = parseApiKey(text)
-    const scope = mintTenantScope(tenantId)
+    const known = this.#read.get(text)
+    const read = known ?? this.#readKey(text)
+    const { scope, id } = read
     const row = await this.#key(scope, id)
-    if (row === undefined || !apiKeyMatches(this.#secrets.pepper, text, row.secretHash)) {
+    if (row === undefined || !sameBytes(read.hash, row.secretHash)) {
+      this.#read.delete(text)
       throw new AgentfsError('unauthenticated', { detail: 'this API key is not known here' })
     }
     this.#requireValid(row, address)
+    if (known === undefined) this.#read.set(text, read)
     return { scope, actor: { kind: 'key', id }, keyId: id, limits: limitsOf(row) }
   }
 
@@ -63,6 +75,11 @@ export class Credentials {
   /** Forgets what is remembered of a key, at once in this process. */
   forget(scope: TenantScope, keyId: string): void {
     this.#keys.delete(`${scope.tenantId}/${keyId}`)
+  }
+
+  #readKey(text: string): ReadKey {
+    const { tenantId, id } = parseApiKey(text)
+    return { scope: mintTenantScope(tenantId), id, hash: hashApiKey(this.#secrets.pepper, text) }
   }
 
   #requireValid(row: ApiKeyRow, address: string | null): void {

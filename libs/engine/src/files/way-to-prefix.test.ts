@@ -55,7 +55,7 @@ describe('[ACL-1] [ISO-1] on the way to the prefix of a credential', () => {
     const { answer } = await files.put(caller, agent.id, 'hidden.md', Buffer.from('secret'))
     const error: unknown = await files
       .stat(limited, agent.id, { node: answer.node })
-      .catch((it: unknown) => it)
+      .catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ code: 'not_found' })
     expect(JSON.stringify(error)).not.toContain('hidden')
   })
