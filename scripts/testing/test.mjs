@@ -47,6 +47,7 @@ async function runEverything() {
   try {
     await tests('unit, property and contract tests', UNIT_CONFIG, [], UNIT_MINUTES_MAX)
     await tests('acceptance', ACCEPTANCE_CONFIG, [], ACCEPTANCE_MINUTES_MAX)
+    await part('planted bugs are caught', () => script('planted-bugs'))
   } finally {
     if (up && !wereUp) await services('down').catch((error) => say(error.message))
   }

@@ -95,6 +95,16 @@ describe('coalescing [SY-14]', () => {
     fixture.sync(service)
     expect(service.contentAt('a')).toBeUndefined()
   })
+
+  it('[SY-8] what is written after a push was frozen goes with the next one, and is not lost with the answer', () => {
+    const ino = fixture.put('a', 'one')
+    fixture.store.freezePush(LIMITS)
+    fixture.store.write(ino, 0, Buffer.from('two'))
+    fixture.push(service)
+    expect(service.contentAt('a')).toBe('one')
+    fixture.sync(service)
+    expect(service.contentAt('a')).toBe('two')
+  })
 })
 
 describe('save by rename [SY-11]', () => {
