@@ -2,7 +2,7 @@ import type { FuseAttr, FuseEntry, FuseStatfs, FuseTime } from './attributes.js'
 import type { ReplyBuffer } from './reply-buffer.js'
 
 /** Sizes of the structures below, in bytes. */
-export const ATTR_BYTES = 88
+const ATTR_BYTES = 88
 export const ENTRY_OUT_BYTES = 40 + ATTR_BYTES
 export const ATTR_OUT_BYTES = 16 + ATTR_BYTES
 export const OPEN_OUT_BYTES = 16
@@ -23,7 +23,7 @@ function putValidity(out: ReplyBuffer, secAt: number, nsecAt: number, validMs: n
  * `struct fuse_attr`: `ino u64, size u64, blocks u64, atime u64, mtime u64, ctime u64, atimensec u32,
  * mtimensec u32, ctimensec u32, mode u32, nlink u32, uid u32, gid u32, rdev u32, blksize u32, flags u32`
  */
-export function putAttr(out: ReplyBuffer, at: number, attr: FuseAttr): void {
+function putAttr(out: ReplyBuffer, at: number, attr: FuseAttr): void {
   out.u64(at, attr.ino)
   out.u64(at + 8, attr.size)
   out.u64(at + 16, attr.blocks)

@@ -1,5 +1,5 @@
 /** Bytes of `struct fuse_in_header`, which starts every request. */
-export const IN_HEADER_BYTES = 40
+const IN_HEADER_BYTES = 40
 
 /** A request whose bytes do not make sense; the kernel sends none, so the caller is answered `EIO`. */
 export class MalformedRequestError extends Error {
