@@ -12,6 +12,8 @@ export async function copyFile(
   agent: AgentRow,
   request: CopyRequest,
 ): Promise<WriteAnswer> {
+  // First: whether something stands there already is for those to know who may write there [ISO-1].
+  await tools.gate.require(caller, agent, request.to, 'write')
   const source = await readFile(tools, caller, agent, { path: request.from }, {})
   const target = await resolvePath(tools, caller, agent, request.to)
   const exists = new AgentfsError('already_exists', {
