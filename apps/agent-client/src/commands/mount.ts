@@ -6,7 +6,7 @@ import { parsePath } from '@agentfs/contracts'
 import { storePath } from '@agentfs/sync'
 import type { Command } from 'commander'
 import { ControlServer } from '../control/server.js'
-import { MountRegistry } from '../control/registry.js'
+import { MountRegistry, type MountRecord } from '../control/registry.js'
 import type { ControlAnswer, ControlRequest, MountStatus } from '../control/protocol.js'
 import { UnpushedError, UsageError } from '../exit-codes.js'
 import { AgentIndex, lookUpAgent } from '../mount/agent-lookup.js'
@@ -128,7 +128,7 @@ async function makeKnown(context: CommandContext, session: MountSession): Promis
     return outcome
   }
   const control = await ControlServer.listen(socket, (request) => answer(session, request, leave))
-  const forget = registry.add({
+  const forget = writeDown(registry, control, {
     pid: process.pid,
     dir: session.directory,
     agent: session.agent.name,
@@ -141,6 +141,19 @@ async function makeKnown(context: CommandContext, session: MountSession): Promis
     void control.close()
   })
   return { session, leave, over: over.promise }
+}
+
+function writeDown(registry: MountRegistry, control: ControlServer, record: MountRecord): () => void {
+  try {
+    return registry.add(record)
+  } catch (error) {
+    // Listening would keep the process alive.
+    control.close()
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(`the mount cannot be written down in ${dirname(record.socket)}: ${reason}`, {
+      cause: error,
+    })
+  }
 }
 
 async function answer(
