@@ -111,7 +111,7 @@ withSmallDisk('[VIS-4] a disk that is full under the journal', () => {
       expect(await files.readText('after.md')).toBe('after\n')
       // What failed is there as far as its writes returned, the same on both sides.
       const shown = await mount.output('ls | sort | xargs stat -c "%n %s" | grep -v ^dir')
-      const stored = (await files.list()).data
+      const stored = (await files.list('', { limit: 1_000 })).data
         .filter(({ kind }) => kind === 'file')
         .map(({ path, size }) => `${path} ${size}\n`)
         .sort()

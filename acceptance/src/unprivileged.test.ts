@@ -1,34 +1,26 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { chmod, chown, mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { AgentfsClient } from '@agentfs/sdk'
 import { temporaryDirectory, waitFor, type TemporaryDirectory } from '@agentfs/testkit'
-import { acceptanceConfig } from './harness/config.js'
-import { Machine, type User } from './harness/machine.js'
+import { Machine } from './harness/machine.js'
+import { ordinaryUser, type OrdinaryUser } from './harness/ordinary-user.js'
 import { run } from './harness/process.js'
-import { ROOT, Service } from './harness/service.js'
+import { Service } from './harness/service.js'
 import { settled } from './harness/settle.js'
-
-/** Debian's `nobody`; where the tests do not run as root, who runs them is unprivileged already. */
-const NOBODY: User | undefined = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined
 
 let directory: TemporaryDirectory
 let service: Service
 let client: AgentfsClient
 let key: string
+let user: OrdinaryUser
 const closing: (() => Promise<unknown>)[] = []
 
 beforeAll(async () => {
   directory = await temporaryDirectory('acceptance')
   // The service's folder stays private; the machines below are the user's own.
   await chmod(directory.path, 0o711)
-  if (NOBODY !== undefined) {
-    const reached = await run('test', ['-r', join(ROOT, 'package.json')], { cwd: '/', ...NOBODY })
-    if (reached.code !== 0)
-      throw new Error(
-        `${ROOT} cannot be read by other users: move the checkout, or run the tests as an ordinary user`,
-      )
-  }
+  user = await ordinaryUser()
   service = await Service.start({ home: join(directory.path, 'service') })
   ;({ client, key } = await service.signup('unprivileged'))
 })
@@ -38,6 +30,7 @@ afterEach(async () => {
 })
 
 afterAll(async () => {
+  await user?.close()
   await service?.stop()
   await directory?.remove()
 })
@@ -45,13 +38,13 @@ afterAll(async () => {
 async function machineOf(agent: string): Promise<Machine> {
   const home = join(directory.path, agent)
   await mkdir(home, { mode: 0o700 })
-  if (NOBODY !== undefined) await chown(home, NOBODY.uid, NOBODY.gid)
+  await chown(home, user.uid, user.uid === process.getuid?.() ? -1 : user.uid)
   const machine = new Machine({
     home,
     service,
     token: key,
     agent,
-    ...(NOBODY === undefined ? {} : { user: NOBODY }),
+    through: user.through,
   })
   closing.push(() => machine.close())
   return machine
@@ -61,9 +54,8 @@ describe('an ordinary user, through fusermount3', () => {
   it('mounts, writes, reads, unmounts; files are shown as its own', async () => {
     const machine = await machineOf('plain')
     const mount = await machine.mount()
-    const uid = NOBODY?.uid ?? process.getuid?.()
     expect(await mount.output('mkdir d && echo hello > d/f.md && cat d/f.md && stat -c %u d/f.md')).toBe(
-      `hello\n${uid}\n`,
+      `hello\n${user.uid}\n`,
     )
     await mount.output('chmod 640 d/f.md && mv d/f.md d/g.md && ln -s g.md d/link && cat d/link')
     await settled(machine)
@@ -74,7 +66,7 @@ describe('an ordinary user, through fusermount3', () => {
       what: 'the change made elsewhere',
     })
     expect((await mount.unmount()).code).toBe(0)
-    expect((await run('mountpoint', ['-q', mount.directory])).code).not.toBe(0)
+    expect((await machine.run('mountpoint', '-q', mount.directory)).code).not.toBe(0)
   })
 
   it('after kill -9 the next mount cleans up what is dead', async () => {
@@ -91,32 +83,26 @@ describe('an ordinary user, through fusermount3', () => {
     const machine = await machineOf('private')
     const mount = await machine.mount()
     await mount.output('echo x > x.md')
-    const open = await run('find', [
-      machine.home,
-      '-path',
-      mount.directory,
-      '-prune',
-      '-o',
+    const outside = [machine.home, '-path', mount.directory, '-prune', '-o']
+    const files = await machine.run('find', ...outside, '-type', 'f', '-print')
+    expect(files.stdout).toMatch(/store\.key/)
+    const open = await machine.run(
+      'find',
+      ...outside,
+      '(',
       '-type',
       'f',
+      '-o',
+      '-type',
+      's',
+      ')',
       '-perm',
       '/077',
       '-print',
-    ])
-    const folders = await run('find', [
-      machine.home,
-      '-path',
-      mount.directory,
-      '-prune',
-      '-o',
-      '-type',
-      'f',
-      '-print',
-    ])
-    expect(folders.stdout).toMatch(/store\.key/)
+    )
     // What is not private by itself lies in a folder that is.
     for (const path of open.stdout.split('\n').filter((line) => line !== '')) {
-      const above = await run('stat', ['-c', '%a', join(path, '..')])
+      const above = await machine.run('stat', '-c', '%a', dirname(path))
       expect({ path, mode: above.stdout.trim() }).toEqual({ path, mode: '700' })
     }
   })
@@ -129,20 +115,20 @@ describe('[DUR-8] run', () => {
     expect({ code: done.code, stderr: done.stderr }).toEqual({ code: status, stderr: expect.any(String) })
     expect(await client.agent(`run-${status}`).files.readText('f.md')).toBe('x\n')
     const folder = done.stdout.split('\n').find((line) => line.startsWith('/')) ?? ''
-    expect((await run('stat', [folder])).code).toBe(1)
+    expect((await machine.run('stat', folder)).code).toBe(1)
     expect(await machine.status()).toEqual([])
   })
 
   it('passes options of the command on untouched, and its input and output', async () => {
     const machine = await machineOf('run-io')
     const done = await machine.cli(
-      ['run', '--agent-id', 'run-io', '--', 'sh', '-c', 'cat > "$1"; ls -a', '--', '--help'],
+      ['run', '--agent-id', 'run-io', '--', 'sh', '-c', 'cat > "$1"; ls -A', '--', '--help'],
       {
         input: 'from stdin\n',
       },
     )
     expect(done.code).toBe(0)
-    expect(done.stdout).toBe('.\n..\n--help\n')
+    expect(done.stdout).toBe('--help\n')
     expect(await client.agent('run-io').files.readText('--help')).toBe('from stdin\n')
   })
 
@@ -170,8 +156,7 @@ describe('mount --daemon', () => {
     expect(done.code).toBe(0)
     const { pid } = JSON.parse(done.stdout) as { pid: number }
     closing.push(async () => run('kill', ['-9', String(pid)]))
-    const as = { cwd: '/', env: { PATH: acceptanceConfig().path }, ...NOBODY }
-    const written = await run('sh', ['-c', `cd '${folder}' && echo x > f.md && cat f.md`], as)
+    const written = await machine.run('sh', '-c', `cd '${folder}' && echo x > f.md && cat f.md`)
     expect(written.stdout).toBe('x\n')
     expect(await machine.onlyStatus()).toMatchObject({ dir: folder, agent: 'daemon', pid })
     const ended = await machine.cli(['unmount', folder])
@@ -181,7 +166,7 @@ describe('mount --daemon', () => {
       deadlineMs: 5_000,
       what: 'the daemon to be gone',
     })
-    expect((await run('mountpoint', ['-q', folder])).code).not.toBe(0)
+    expect((await machine.run('mountpoint', '-q', folder)).code).not.toBe(0)
   })
 
   it('gives the exit code and the message of a mount that failed', async () => {

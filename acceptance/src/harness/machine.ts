@@ -5,12 +5,6 @@ import { acceptanceConfig } from './config.js'
 import { run, Running, type Finished } from './process.js'
 import { ROOT, type Service } from './service.js'
 
-/** Somebody else than who runs the tests. */
-export interface User {
-  readonly uid: number
-  readonly gid: number
-}
-
 /** What a machine is made of. */
 export interface MachineOptions {
   readonly home: string
@@ -20,8 +14,8 @@ export interface MachineOptions {
   /** Where the service is reached, if not directly. */
   readonly url?: string
   readonly environment?: Readonly<Record<string, string>>
-  /** Who works there; who runs the tests where absent. */
-  readonly user?: User
+  /** A command that runs the command after it, as another user for instance; everything on the machine goes through it. */
+  readonly through?: readonly string[]
 }
 
 /** What differs from the machine's own for one command. */
@@ -71,13 +65,23 @@ export class Machine {
     }
   }
 
+  get #through(): readonly string[] {
+    return this.#options.through ?? []
+  }
+
+  /** Runs any command, where the mounts are seen. */
+  run(...argv: string[]): Promise<Finished> {
+    const [command = '', ...args] = [...this.#through, ...argv]
+    return run(command, args, { cwd: '/', limitMs: 20_000 })
+  }
+
   /** Runs the client to its end. */
   cli(args: readonly string[], options: CommandOptions = {}): Promise<Finished> {
     const { input, limitMs } = options
-    return run(process.execPath, [CLIENT, ...args], {
+    const [command = '', ...rest] = [...this.#through, process.execPath, CLIENT, ...args]
+    return run(command, rest, {
       env: this.#environment(options),
       cwd: '/',
-      ...this.#options.user,
       ...(input === undefined ? {} : { input }),
       ...(limitMs === undefined ? {} : { limitMs }),
     })
@@ -98,12 +102,8 @@ export class Machine {
   ): Promise<Mount> {
     const directory = join(this.home, name)
     await mkdir(this.home, { recursive: true })
-    const mount = new Mount(
-      directory,
-      [CLIENT, 'mount', directory, ...args],
-      this.#environment(options),
-      this.#options.user,
-    )
+    const argv = [process.execPath, CLIENT, 'mount', directory, ...args]
+    const mount = new Mount(directory, argv, this.#environment(options), this.#through)
     this.#mounts.push(mount)
     return mount
   }
@@ -144,12 +144,18 @@ const CLIENT = join(ROOT, 'apps/agent-client/bin/agentfs-client.mjs')
 export class Mount {
   readonly directory: string
   readonly running: Running
-  readonly #user: User | undefined
+  readonly #through: readonly string[]
 
-  constructor(directory: string, argv: readonly string[], environment: NodeJS.ProcessEnv, user?: User) {
+  constructor(
+    directory: string,
+    argv: readonly string[],
+    environment: NodeJS.ProcessEnv,
+    through: readonly string[] = [],
+  ) {
     this.directory = directory
-    this.#user = user
-    this.running = new Running(process.execPath, argv, { env: environment, cwd: '/', ...user })
+    this.#through = through
+    const [command = '', ...args] = [...through, ...argv]
+    this.running = new Running(command, args, { env: environment, cwd: '/' })
   }
 
   /** Waits for the line that says that it is mounted. */
@@ -173,10 +179,11 @@ export class Mount {
    * directory that does not answer would block the thread that spawns.
    */
   shell(command: string, options: { limitMs?: number; input?: string } = {}): Promise<Finished> {
-    return run('bash', ['-c', `cd -- '${this.directory}' || exit 111\n${command}`], {
+    const script = `cd -- '${this.directory}' || exit 111\n${command}`
+    const [program, ...args] = [...this.#through, 'bash', '-c', script]
+    return run(program, args, {
       cwd: '/',
       env: { PATH: acceptanceConfig().path, HOME: acceptanceConfig().home, LC_ALL: 'C.UTF-8' },
-      ...this.#user,
       ...options,
     })
   }
