@@ -8,7 +8,7 @@ import { run } from '../checkout/run.mjs'
  * Runs one Jest configuration and counts from its report, never from its output: failed tests, suites that did
  * not load, and skipped tests, because what did not run is not known to work.
  */
-export async function runJest({ config, filters = [], timeoutMs }) {
+export async function runJest({ config, filters = [], timeoutMs, workers = availableParallelism() }) {
   const directory = mkdtempSync(join(tmpdir(), 'agentfs-jest-'))
   try {
     const report = join(directory, 'report.json')
@@ -16,7 +16,7 @@ export async function runJest({ config, filters = [], timeoutMs }) {
     const flags = [
       '--config',
       config,
-      `--maxWorkers=${availableParallelism()}`,
+      `--maxWorkers=${workers}`,
       '--json',
       `--outputFile=${report}`,
     ]

@@ -66,7 +66,9 @@ function tests(name, config, only, minutes) {
   return tally.part(name, async () => {
     if (interrupted) throw new Error('interrupted')
     if (!existsSync(join(ROOT, config))) throw new Error(`${config} is missing`)
-    return runJest({ config, filters: only, timeoutMs: minutes * 60_000 })
+    // Acceptance tests start whole services and hold their clocks against real time: one at a time.
+    const workers = config === ACCEPTANCE_CONFIG ? { workers: 1 } : {}
+    return runJest({ config, filters: only, timeoutMs: minutes * 60_000, ...workers })
   })
 }
 
