@@ -13,13 +13,7 @@ export async function runJest({ config, filters = [], timeoutMs, workers = avail
   try {
     const report = join(directory, 'report.json')
     const program = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js')
-    const flags = [
-      '--config',
-      config,
-      `--maxWorkers=${workers}`,
-      '--json',
-      `--outputFile=${report}`,
-    ]
+    const flags = ['--config', config, `--maxWorkers=${workers}`, '--json', `--outputFile=${report}`]
     // Jest loads ES modules only through Node's vm modules, which are marked experimental and work.
     const args = [
       '--experimental-vm-modules',
