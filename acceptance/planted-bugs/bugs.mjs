@@ -1,58 +1,79 @@
-// Five bugs, each of which would lose or leak somebody's memory, and the test that must catch it. `find` must stand in the file
-// exactly once: a patch whose place has moved fails loudly rather than planting nothing.
+/**
+ * Faults that once made could lose, tear or show wrong bytes, and the named test that must catch each. `anchor` is text of
+ * the source that occurs exactly once; where it has gone, so has the place, and the run fails until somebody looks.
+ */
 export const BUGS = [
   {
     name: 'acknowledge before commit',
-    file: 'libs/engine/src/commit/commit.ts',
-    find: `        const { outcome, after } = await this.#tools.database.withTenant(scope, async (tx) => {
-          const done = await this.#underLock(tx, request, prepared, author, held)
-          return { outcome: done, after: await request.within?.(tx) }
-        })`,
-    plant: `        const early = Promise.withResolvers<any>()
-        this.#tools.database
-          .withTenant(scope, async (tx) => {
-            const done = await this.#underLock(tx, request, prepared, author, held)
-            early.resolve({ outcome: done, after: await request.within?.(tx) })
-            await new Promise((resolve) => setTimeout(resolve, 50))
-          })
-          .catch(early.reject)
-        const { outcome, after } = await early.promise`,
-    test: 'libs/engine/src/commit/commit.crash.test.ts',
-    named: 'loses no acknowledged write',
+    file: 'libs/storage/src/postgres/database.ts',
+    anchor: `      const committed = await tx.send('commit')
+      if (tx.failure !== undefined) throw tx.failure.error
+      // A failed transaction answers COMMIT with ROLLBACK, without an error.
+      if (committed.command !== 'COMMIT') throw connectionLost()
+      return result
+`,
+    planted: `      void tx.send('commit').catch(() => undefined)
+      if (tx.failure !== undefined) throw connectionLost()
+      return result
+`,
+    test: {
+      config: 'jest.config.mjs',
+      file: 'libs/engine/src/commit/acknowledged.test.ts',
+      title: '[DUR-1] [DUR-2] is not acknowledged, not announced, and not there; the next write is',
+    },
   },
   {
     name: 'drop the journal before the answer',
     file: 'libs/sync/src/store/push-forming.ts',
-    find: 'for (const entry of chosen) state.journal.put({ ...entry, push: number })',
-    plant: 'for (const entry of chosen) state.journal.remove(entry.seq)',
-    build: 'libs/sync',
-    test: 'libs/sync/src/store/crash.test.ts',
-    named: 'what returned is there',
+    anchor: `    state.database.sql('update journal set push = ? where push = 0 and seq <= ?').run(number, last)
+`,
+    planted: `    state.database.sql('delete from journal where push = 0 and seq <= ?').run(last)
+`,
+    test: {
+      config: 'jest.config.mjs',
+      file: 'libs/sync/src/store/unanswered-push.test.ts',
+      title: '[DUR-4] leaves everything in the journal, over a restart too, until the answer came',
+    },
   },
   {
     name: 'coalesce into a push already sent',
     file: 'libs/sync/src/store/file-writes.ts',
-    find: 'if (entry?.push !== 0 || !isLocalContent(entry.operation)) return undefined',
-    plant: 'if (entry === undefined || !isLocalContent(entry.operation)) return undefined',
-    test: 'libs/sync/src/store/pushing.test.ts',
-    named: 'goes with the next one',
+    anchor: `  if (entry?.push !== 0 || !isLocalContent(entry.operation)) return undefined
+`,
+    planted: `  if (entry === undefined || !isLocalContent(entry.operation)) return undefined
+`,
+    test: {
+      config: 'jest.config.mjs',
+      file: 'libs/sync/src/store/unanswered-push.test.ts',
+      title: '[SY-8] takes nothing more in: what is written meanwhile is in the next push, and arrives',
+    },
   },
   {
     name: 'no invalidation',
     file: 'apps/agent-client/src/mount/invalidate.ts',
-    find: '  let together: NotificationBatch | undefined = new NotificationBatch()',
-    plant: `  if (invalidations.length > 0) return
-  let together: NotificationBatch | undefined = new NotificationBatch()`,
+    anchor: `  if (batch.count > 0) notifier.send(batch, () => undefined)
+`,
+    planted: `  if (batch.count > Number.MAX_SAFE_INTEGER) notifier.send(batch, () => undefined)
+`,
+    // It runs the built programs.
     build: 'apps/agent-client',
-    test: 'acceptance/src/case-study.test.ts',
-    named: 'holds the file open',
+    test: {
+      config: 'acceptance/jest.config.mjs',
+      file: 'acceptance/src/case-study.test.ts',
+      title: '[VIS-2] a reader that holds the file open sees the new bytes too',
+    },
   },
   {
     name: 'part not bound to its key',
     file: 'libs/crypto/src/sealed-object.ts',
-    find: 'const ids = [binding.tenantId, binding.keyId, binding.objectId].map(uuidToBytes)',
-    plant: 'const ids = [binding.tenantId, binding.objectId].map(uuidToBytes)',
-    test: 'libs/crypto/src/sealed-object.test.ts',
-    named: 'refused at another: key id',
+    anchor: `  const ids = [binding.tenantId, binding.keyId, binding.objectId].map(uuidToBytes)
+`,
+    planted: `  const ids = [binding.tenantId, binding.objectId].map(uuidToBytes)
+`,
+    test: {
+      config: 'jest.config.mjs',
+      file: 'libs/crypto/src/sealed-object.test.ts',
+      title: '[ENC-2] bytes of one place are refused at another: key id',
+    },
   },
 ]

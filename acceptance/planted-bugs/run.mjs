@@ -1,109 +1,56 @@
-// Plants each bug of bugs.mjs in a copy of the sources and requires that its named test fails there. The checkout is not
-// touched. The last line on stdout is `N passed, N failed`.
-import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+// Plants each bug of bugs.mjs in a copy of the checkout, and requires that the test named for it fails with it and passes
+// without. `npm run planted-bugs [-- part of a name]`. The last line of stdout counts: `5 passed, 0 failed`.
 import { BUGS } from './bugs.mjs'
+import { CheckoutCopy } from './checkout-copy.mjs'
+import { build, endChildren, runNamedTest } from './named-test.mjs'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-
-/** The tracked and new files, without what is built or installed; packages come from the checkout by a link. */
-function copySources(to) {
-  const args = ['ls-files', '--cached', '--others', '--exclude-standard']
-  const files = execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).split('\n')
-  for (const file of files) {
-    if (file === '') continue
-    mkdirSync(dirname(join(to, file)), { recursive: true })
-    cpSync(join(ROOT, file), join(to, file), { force: true, errorOnExist: false })
-  }
-  symlinkSync(join(ROOT, 'node_modules'), join(to, 'node_modules'))
-}
-
-function plant(copy, bug) {
-  const path = join(copy, bug.file)
-  const text = readFileSync(path, 'utf8')
-  if (text.split(bug.find).length !== 2)
-    throw new Error(`${bug.file} no longer holds the place to plant in, once`)
-  writeFileSync(path, text.replace(bug.find, bug.plant))
-  return () => writeFileSync(path, text)
-}
-
-/** Runs a program in the copy; its output is of interest only where something is wrong with the run itself. */
-function run(copy, program, args) {
-  return spawnSync(process.execPath, [join(copy, 'node_modules', program), ...args], {
-    cwd: copy,
-    encoding: 'utf8',
-    timeout: 300_000,
-    killSignal: 'SIGKILL',
+const wanted = process.argv[2] ?? ''
+const bugs = BUGS.filter(({ name }) => name.includes(wanted))
+const copy = new CheckoutCopy()
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+]) {
+  process.once(signal, () => {
+    endChildren()
+    copy.remove()
+    process.exit(code)
   })
 }
 
-function build(copy, workspace) {
-  const built = run(copy, 'typescript/bin/tsc', ['-b', ...(workspace === undefined ? [] : [workspace])])
-  if (built.status !== 0) throw new Error(`the copy does not build:\n${built.stdout}${built.stderr}`)
-}
-
-/** Whether the named test failed, and not merely its suite. */
-function isCaught(copy, bug) {
-  const report = join(copy, 'planted-bug.json')
-  rmSync(report, { force: true })
-  const config = bug.test.startsWith('acceptance/') ? 'acceptance/jest.config.mjs' : 'jest.config.mjs'
-  const node = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
-  const jest = [
-    'jest/bin/jest.js',
-    '-c',
-    config,
-    bug.test,
-    '-t',
-    bug.named,
-    '--json',
-    `--outputFile=${report}`,
-  ]
-  const [program, ...args] = jest
-  spawnSync(process.execPath, [...node, join(copy, 'node_modules', program), ...args], {
-    cwd: copy,
-    encoding: 'utf8',
-    timeout: 300_000,
-    killSignal: 'SIGKILL',
-  })
-  const results = JSON.parse(readFileSync(report, 'utf8')).testResults.flatMap(
-    (suite) => suite.assertionResults,
-  )
-  const named = results.filter(({ fullName }) => fullName.includes(bug.named))
-  if (named.length === 0) throw new Error(`no test named '${bug.named}' ran in ${bug.test}`)
-  return named.some(({ status }) => status === 'failed')
-}
-
-const copy = mkdtempSync(join(tmpdir(), 'agentfs-planted-'))
-const end = () => rmSync(copy, { recursive: true, force: true })
-process.on('SIGINT', () => {
-  end()
-  process.exit(130)
-})
-let passed = 0
-let failed = 0
+const rows = []
 try {
-  copySources(copy)
-  build(copy)
-  for (const bug of BUGS) {
-    let restore
-    let outcome
-    try {
-      restore = plant(copy, bug)
-      if (bug.build !== undefined) build(copy, bug.build)
-      outcome = isCaught(copy, bug) ? 'caught' : 'SURVIVED'
-    } catch (error) {
-      outcome = `could not be tried: ${error.message}`
-    }
-    restore?.()
-    if (outcome === 'caught') passed++
-    else failed++
-    process.stderr.write(`${bug.name}: ${outcome}, by ${bug.test} (${bug.named})\n`)
-  }
+  for (const bug of bugs) rows.push(await judged(bug))
 } finally {
-  end()
+  copy.remove()
 }
-process.stdout.write(`${passed} passed, ${failed} failed\n`)
-process.exitCode = failed === 0 ? 0 : 1
+const failed = rows.filter(({ caught }) => !caught).length
+process.stdout.write(`${rows.length - failed} passed, ${failed} failed\n`)
+// None at all proves nothing.
+process.exitCode = failed > 0 || rows.length === 0 ? 1 : 0
+
+async function judged(bug) {
+  const startedAt = performance.now()
+  const verdict = await judge(bug).catch((error) => ({ caught: false, why: error.message }))
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+  process.stderr.write(`${verdict.caught ? '✓ caught  ' : '✗ SURVIVED'}  ${bug.name}  ${seconds} s\n`)
+  process.stderr.write(`              ${bug.test.file}: ${bug.test.title}\n`)
+  if (!verdict.caught) process.stderr.write(`${verdict.why.replace(/^/gm, '              ')}\n`)
+  return verdict
+}
+
+async function judge(bug) {
+  const without = await runNamedTest(copy, bug.test)
+  if (without.kind === 'failed')
+    return { caught: false, why: `its test fails without it too:\n${without.said}` }
+  const takeBack = copy.plant(bug)
+  try {
+    if (bug.build !== undefined) await build(copy, bug.build)
+    const within = await runNamedTest(copy, bug.test)
+    return within.kind === 'failed' ? { caught: true } : { caught: false, why: 'its test passes with it' }
+  } finally {
+    takeBack()
+    if (bug.build !== undefined) await build(copy, bug.build)
+  }
+}
