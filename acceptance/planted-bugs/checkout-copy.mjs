@@ -13,10 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
-
-/** The checkout. */
-export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+import { ROOT } from '../../scripts/checkout/paths.mjs'
 
 const FOLDERS = ['libs', 'apps', 'acceptance', 'scripts']
 const FILES = ['package.json', 'jest.config.mjs', 'tsconfig.json', 'tsconfig.base.json']

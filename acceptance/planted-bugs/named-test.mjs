@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { ROOT } from './checkout-copy.mjs'
+import { environmentWithPrograms, PINNED_NODE, ROOT } from '../../scripts/checkout/paths.mjs'
 
 const JEST = join(ROOT, 'node_modules/jest/bin/jest.js')
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc')
@@ -23,25 +22,14 @@ export function endChildren() {
 
 /** Runs one test by its title in a copy of the checkout: `passed`, `failed` with what it said, or throws where it did not run. */
 export async function runNamedTest(copy, { config, file, title }) {
-  const directory = mkdtempSync(join(tmpdir(), 'agentfs-planted-report-'))
-  try {
-    const report = join(directory, 'report.json')
-    const pattern = title.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-    const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', JEST]
-    const jest = [
-      '--config',
-      config,
-      '--runInBand',
-      '--json',
-      `--outputFile=${report}`,
-      '--testNamePattern',
-      pattern,
-    ]
-    const { output } = await run(copy, [...flags, ...jest, '--runTestsByPath', file])
-    return outcome(readReport(report, output), title, output)
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
+  const report = join(copy.root, 'planted-report.json')
+  rmSync(report, { force: true })
+  const pattern = title.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', JEST]
+  const wanted = ['--runTestsByPath', file, '--testNamePattern', pattern]
+  const jest = ['--config', config, '--runInBand', '--json', `--outputFile=${report}`, ...wanted]
+  const { output } = await run(copy, [...flags, ...jest])
+  return outcome(readReport(report, output), title, output)
 }
 
 /** Builds a workspace of the copy. */
@@ -71,11 +59,10 @@ function outcome(report, title, output) {
 
 function run(copy, args) {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}` }
     // A group of its own, so that what the test starts can be ended with it.
-    const child = spawn(process.execPath, args, {
+    const child = spawn(PINNED_NODE, args, {
       cwd: copy.root,
-      env,
+      env: environmentWithPrograms(),
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
