@@ -148,7 +148,7 @@ function writeDown(registry: MountRegistry, control: ControlServer, record: Moun
     return registry.add(record)
   } catch (error) {
     // Listening would keep the process alive.
-    control.close()
+    void control.close()
     const reason = error instanceof Error ? error.message : String(error)
     throw new Error(`the mount cannot be written down in ${dirname(record.socket)}: ${reason}`, {
       cause: error,
