@@ -1,12 +1,13 @@
 // Plants each bug of bugs.mjs in a copy of the checkout, and requires that the test named for it fails with it and passes
 // without. `npm run planted-bugs [-- part of a name]`. The last line of stdout counts: `5 passed, 0 failed`.
+import { setImmediate } from 'node:timers/promises'
 import { BUGS } from './bugs.mjs'
 import { CheckoutCopy } from './checkout-copy.mjs'
 import { build, endChildren, runNamedTest } from './named-test.mjs'
 
 const wanted = process.argv[2] ?? ''
 const bugs = BUGS.filter(({ name }) => name.includes(wanted))
-const copy = new CheckoutCopy()
+const made = []
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
@@ -14,11 +15,15 @@ for (const [signal, code] of [
 ]) {
   process.once(signal, () => {
     endChildren()
-    copy.remove()
+    for (const copy of made) copy.remove()
     process.exit(code)
   })
 }
 
+const copy = new CheckoutCopy()
+made.push(copy)
+// A signal that came while it was copied is heard now.
+await setImmediate()
 const rows = []
 try {
   for (const bug of bugs) rows.push(await judged(bug))

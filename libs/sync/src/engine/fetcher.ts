@@ -21,6 +21,7 @@ export class Fetcher {
   readonly #underWay = new Set<string>()
   readonly #queue: BlockAddress[] = []
   readonly #tried = new Set<string>()
+  readonly #tasks = new Set<Promise<void>>()
   #active = 0
   #prefetching = false
   #prefetchAgain = false
@@ -47,22 +48,34 @@ export class Fetcher {
     this.#prefetchAgain = true
     if (this.#prefetching) return
     this.#prefetching = true
-    void this.#prefetchAll().finally(() => {
+    this.#run(this.#prefetchAll(), () => {
       this.#prefetching = false
     })
   }
 
-  /** Gives up everything under way. */
-  close(): void {
+  /** Gives up everything under way; the store is left alone once this resolves. */
+  async close(): Promise<void> {
     this.#stop.abort()
+    await Promise.all(this.#tasks)
+  }
+
+  /** Lets a task run behind the caller's back. One that fails met a store that is gone: nobody waits for its result then. */
+  #run(working: Promise<void>, after: () => void): void {
+    const task = working
+      .catch(() => undefined)
+      .then(() => {
+        this.#tasks.delete(task)
+        after()
+      })
+    this.#tasks.add(task)
   }
 
   #pump(): void {
-    while (this.#active < PARALLEL_MAX) {
+    while (this.#active < PARALLEL_MAX && !this.#stop.signal.aborted) {
       const block = this.#queue.shift()
       if (block === undefined) return
       this.#active++
-      void this.#fetch(block).finally(() => {
+      this.#run(this.#fetch(block), () => {
         this.#active--
         this.#underWay.delete(keyOf(block))
         this.#pump()

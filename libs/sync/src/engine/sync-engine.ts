@@ -168,7 +168,7 @@ export class SyncEngine {
     this.#transport.reset()
     clearTimeout(this.#renewal)
     this.#unlisten()
-    this.#fetcher.close()
+    await this.#fetcher.close()
     await this.#pusher.close()
     await this.#following
   }
