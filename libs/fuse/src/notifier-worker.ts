@@ -23,6 +23,9 @@ parentPort?.on('message', ({ port, wake }: NotifierAttach) => {
   })
 })
 
+// All is loaded: from here on the thread may be ended.
+parentPort?.postMessage('loaded')
+
 function acknowledge(port: MessagePort, ack: NotificationAck): void {
   port.postMessage(ack)
 }

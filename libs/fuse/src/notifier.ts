@@ -20,6 +20,7 @@ function workerUrl(): URL {
  */
 export class Notifier {
   readonly #worker: Worker
+  readonly #loaded: Promise<void>
 
   /** `fd` is the mounted `/dev/fuse` descriptor; keep it open until `close` has resolved. */
   constructor(fd: number) {
@@ -29,6 +30,10 @@ export class Notifier {
       // The thread copies bytes and waits.
       resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 32 },
     })
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#worker.once('message', () => resolve())
+    this.#worker.once('exit', () => resolve())
+    this.#loaded = promise
     this.#worker.unref()
   }
 
@@ -53,6 +58,9 @@ export class Notifier {
 
   /** Ends the thread. Unmount first: a write that waits in the kernel cannot be interrupted otherwise. */
   async close(): Promise<void> {
+    this.#worker.ref()
+    // A thread that is ended while it loads a native library takes the whole process with it.
+    await this.#loaded
     await this.#worker.terminate()
   }
 }

@@ -1,4 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals'
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { open, readFile, readlink, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buildOnce } from './build.js'
@@ -153,5 +155,24 @@ describe('telling the kernel to forget', () => {
       await mounted.command({ kind: 'inval-inode', path: 'a', offset: 0, length: 0 })
     }
     expect((await readers).stdout.trim()).toBe('60 3000000')
+  })
+})
+
+describe('the notifier thread', () => {
+  beforeAll(buildOnce)
+
+  it('may be ended at any moment of its start: a native library that is being loaded takes no process with it', async () => {
+    const notifier = new URL('../dist/notifier.js', import.meta.url).href
+    const script = `
+      import { setTimeout } from 'node:timers/promises'
+      const { Notifier } = await import(${JSON.stringify(notifier)})
+      for (let round = 0; round < 120; round += 1) {
+        const started = new Notifier(0)
+        await setTimeout(round)
+        await started.close()
+      }`
+    const child = execFile(process.execPath, ['--input-type=module', '-e', script], { cwd: '/' })
+    const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+    expect({ code, signal }).toEqual({ code: 0, signal: null })
   })
 })
