@@ -164,14 +164,15 @@ describe('the notifier thread', () => {
   it('may be ended at any moment of its start: a native library that is being loaded takes no process with it', async () => {
     const notifier = new URL('../dist/notifier.js', import.meta.url).href
     const script = `
-      import { setTimeout } from 'node:timers/promises'
-      const { Notifier } = await import(${JSON.stringify(notifier)})
-      for (let round = 0; round < 120; round += 1) {
-        const started = new Notifier(0)
-        await setTimeout(round)
-        await started.close()
-      }`
-    const child = execFile(process.execPath, ['--input-type=module', '-e', script], { cwd: '/' })
+      const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+      import(${JSON.stringify(notifier)}).then(async ({ Notifier }) => {
+        for (let round = 0; round < 120; round += 1) {
+          const started = new Notifier(0)
+          await pause(round)
+          await started.close()
+        }
+      })`
+    const child = execFile(process.execPath, ['-e', script], { cwd: '/' })
     const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
     expect({ code, signal }).toEqual({ code: 0, signal: null })
   })
