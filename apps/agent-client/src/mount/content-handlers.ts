@@ -32,7 +32,7 @@ export function contentHandlers(core: MountCore): FuseHandlers {
     core.answer(reply, () => {
       const handle = handles.get(request.fh)
       if (handle?.kind === 'virtual') {
-        reply.data(handle.bytes.subarray(request.offset, request.offset + request.size))
+        reply.data(handle.file.read(request.offset, request.size))
         return
       }
       const ino = handle?.kind === 'file' ? handle.ino : request.nodeid
@@ -77,10 +77,10 @@ export function contentHandlers(core: MountCore): FuseHandlers {
       core.answer(reply, () => {
         const writable = (request.flags & O_ACCMODE) !== 0
         if (virtual.owns(request.nodeid)) {
-          const bytes = virtual.content(request.nodeid)
+          const file = virtual.open(request.nodeid)
           if (writable) reply.error('EACCES')
-          else if (bytes === undefined) reply.error('ESTALE')
-          else reply.opened(handles.add({ kind: 'virtual', bytes }), FOPEN_DIRECT_IO | FOPEN_NOFLUSH)
+          else if (file === undefined) reply.error('ESTALE')
+          else reply.opened(handles.add({ kind: 'virtual', file }), FOPEN_DIRECT_IO | FOPEN_NOFLUSH)
           return
         }
         const refusal = writable ? core.changeRefusal : undefined

@@ -1,4 +1,5 @@
 import type { DirectoryEntry } from '@agentfs/sync'
+import type { VirtualFile } from './virtual-files.js'
 
 /** An open file. `settledThrough`: journal entries up to it are known to be settled. */
 export type FileHandle = {
@@ -14,7 +15,7 @@ export type DirectoryHandle = {
   listing: readonly DirectoryEntry[]
 }
 /** An open virtual file: what it said when it was opened. */
-type VirtualHandle = { readonly kind: 'virtual'; readonly bytes: Uint8Array }
+type VirtualHandle = { readonly kind: 'virtual'; readonly file: VirtualFile }
 /** Anything open. */
 export type Handle = FileHandle | DirectoryHandle | VirtualHandle
 

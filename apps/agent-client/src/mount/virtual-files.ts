@@ -1,4 +1,4 @@
-import type { Name } from '@agentfs/contracts'
+import { AgentfsError, type Name } from '@agentfs/contracts'
 import type { Attributes, DirectoryEntry, FilesystemStore, RejectedItem } from '@agentfs/sync'
 
 /** The name of the virtual directory at the root of a mount; hidden from listings [FS-5]. */
@@ -10,6 +10,16 @@ const ROOT = BASE
 const STATUS = BASE + 1
 const REJECTED = BASE + 2
 const REJECTED_FILES = BASE + 1_000
+
+// 255 bytes of a name, less an id and `.reason.json`.
+const REJECTED_NAME_BYTES_MAX = 220
+
+/** A file that is made when it is opened. */
+export interface VirtualFile {
+  readonly size: number
+  /** Bytes at an offset, fewer at the end; throws where they are not to be had. */
+  read(offset: number, length: number): Uint8Array
+}
 
 /** `.agentfs/`: status, and what the service refused with its bytes [DUR-5, FS-5]. Read-only, made when looked at. */
 export class VirtualFiles {
@@ -36,8 +46,8 @@ export class VirtualFiles {
   /** Attributes of one of these inodes; undefined for one that is gone. */
   attributes(ino: number): Attributes | undefined {
     const directory = ino === ROOT || ino === REJECTED
-    const bytes = directory ? undefined : this.content(ino)
-    if (!directory && bytes === undefined) return undefined
+    const file = directory ? undefined : this.open(ino)
+    if (!directory && file === undefined) return undefined
     const now = this.#store.now()
     return {
       ino,
@@ -47,7 +57,7 @@ export class VirtualFiles {
       gid: 0,
       mtime: now,
       ctime: now,
-      size: bytes?.length ?? 0,
+      size: file?.size ?? 0,
       links: directory ? 2 : 1,
     }
   }
@@ -71,20 +81,41 @@ export class VirtualFiles {
     ])
   }
 
-  /** The bytes of one of these files; undefined for one that is gone. */
-  content(ino: number): Uint8Array | undefined {
-    if (ino === STATUS) return json({ ...this.#store.status(), ...this.#describe() })
+  /** One of these files as it is now; undefined for one that is gone. */
+  open(ino: number): VirtualFile | undefined {
+    if (ino === STATUS) return fileOf(json({ ...this.#store.status(), ...this.#describe() }))
     const offset = ino - REJECTED_FILES
     const item = this.#store.rejectedItems().find((it) => it.id === Math.floor(offset / 2))
     if (offset < 0 || item === undefined) return undefined
-    return offset % 2 === 1 ? json(item) : (this.#store.readRejected(item.id) ?? new Uint8Array())
+    return offset % 2 === 1 ? fileOf(json(item)) : this.#rejectedFile(item)
+  }
+
+  /** What was refused may be larger than memory: it is read piece by piece. */
+  #rejectedFile({ id, size }: RejectedItem): VirtualFile {
+    return {
+      size,
+      read: (offset, length) => {
+        if (offset >= size) return new Uint8Array()
+        const bytes = this.#store.readRejected(id, offset, Math.min(length, size - offset))
+        if (bytes !== undefined) return bytes
+        // Never an empty file in the place of bytes that this machine does not have [DUR-7].
+        throw new AgentfsError('unavailable', { detail: 'what it was based on is not on this machine' })
+      },
+    }
   }
 }
 
+function fileOf(bytes: Uint8Array): VirtualFile {
+  return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) }
+}
+
+/** The name as it was, as far as it fits. */
 function rejectedName(item: RejectedItem): Name {
   const last = item.path.split('/').at(-1) ?? ''
   const plain = last.startsWith('\0') || last === '' ? 'unnamed' : last
-  return `${item.id}-${plain}`.slice(0, 120)
+  const bytes = new TextEncoder().encode(plain).subarray(0, REJECTED_NAME_BYTES_MAX)
+  // As a stream: a character that is cut in two is left out.
+  return `${item.id}-${new TextDecoder().decode(bytes, { stream: true })}`
 }
 
 function json(value: unknown): Uint8Array {

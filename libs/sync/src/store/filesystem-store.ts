@@ -98,7 +98,7 @@ export interface FilesystemStore {
   /** The operations the service refused, newest first. */
   rejectedItems(): readonly RejectedItem[]
   /** The kept bytes of a rejected operation; undefined where it had none or is unknown. */
-  readRejected(id: number): Uint8Array | undefined
+  readRejected(id: number, offset?: number, length?: number): Uint8Array | undefined
   /** Forgets a rejected operation, at its user's word. */
   discardRejected(id: number): void
   /** How much there is and how far it got. */

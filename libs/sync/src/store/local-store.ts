@@ -277,8 +277,8 @@ export class LocalStore implements FilesystemStore, EngineStore {
     return listRejected(this.#state)
   }
 
-  readRejected(id: number): Uint8Array | undefined {
-    return readRejected(this.#state, id)
+  readRejected(id: number, offset?: number, length?: number): Uint8Array | undefined {
+    return readRejected(this.#state, id, offset, length)
   }
 
   discardRejected(id: number): void {

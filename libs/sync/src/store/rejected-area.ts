@@ -89,11 +89,19 @@ export function listRejected(state: StoreState): RejectedItem[] {
   return [...bodies(state)].map(([id, body]) => itemOf(id, body)).toReversed()
 }
 
-/** The content a rejected operation would have made; undefined where it had none, or a block of its base is not here. */
-export function readRejected(state: StoreState, id: number): Uint8Array | undefined {
+/**
+ * Bytes of the content a rejected operation would have made, all where no range is given; undefined where it had none, or a
+ * block of its base is not here.
+ */
+export function readRejected(
+  state: StoreState,
+  id: number,
+  offset = 0,
+  length = Number.MAX_SAFE_INTEGER - offset,
+): Uint8Array | undefined {
   const content = bodyOf(state, id)?.content
   if (content === undefined || content === null) return undefined
-  const read = readContent(state, content, 0, content.size)
+  const read = readContent(state, content, offset, length)
   return 'bytes' in read ? read.bytes : undefined
 }
 
