@@ -236,7 +236,6 @@ describe('a client that is too old', () => {
             body: problem,
           }
         : { kind: 'pass' }
-    // This proxy knows no WebSocket: the mount follows by asking, which is enough here.
     const first = await machine.mount()
     old = true
     await first.output('echo kept > kept.md')

@@ -1,4 +1,6 @@
-import { createServer, type Server } from 'node:http'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, request as send, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.js'
 import { freePort } from './free-port.js'
@@ -35,6 +37,24 @@ describe('the fault proxy', () => {
     served = 0
   })
   const ask = async (path: string, init?: RequestInit) => (await fetch(proxy.url + path, init)).text()
+
+  it('passes WebSockets through, or refuses them with the answer it is told', async () => {
+    target.once('upgrade', (_request, socket, first: Buffer) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n')
+      socket.write(first)
+      socket.pipe(socket)
+    })
+    const headers = { connection: 'upgrade', upgrade: 'websocket' }
+    const passed = send(`${proxy.url}/feed`, { headers }).end()
+    const [, socket] = (await once(passed, 'upgrade')) as [unknown, Socket]
+    socket.write('echo')
+    expect(String(await once(socket, 'data'))).toBe('echo')
+    socket.destroy()
+    proxy.rule = () => ({ kind: 'answer', status: 426, body: 'too old' })
+    const refused = send(`${proxy.url}/feed`, { headers }).end()
+    const [answer] = (await once(refused, 'response')) as [IncomingMessage]
+    expect([answer.statusCode, String(await once(answer, 'data'))]).toEqual([426, 'too old'])
+  })
 
   it('passes requests on unchanged, and counts them', async () => {
     const answer = await fetch(`${proxy.url}/a?b=c`, { method: 'PUT', body: 'body' })

@@ -1,4 +1,6 @@
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** A request as it came to the proxy. */
@@ -49,10 +51,12 @@ export class FaultProxy {
   readonly #target: URL
   readonly #agent = new Agent({ keepAlive: true })
   readonly #server = createServer((incoming, answer) => void this.#handle(incoming, answer))
+  readonly #tunnels = new Set<Duplex>()
   #port = 0
 
   constructor(target: URL) {
     this.#target = target
+    this.#server.on('upgrade', (incoming, socket, first) => this.#tunnel(incoming, socket, first))
   }
 
   /** Where clients go instead of the target. */
@@ -80,6 +84,7 @@ export class FaultProxy {
       this.#server.close(() => resolve())
     })
     this.#server.closeAllConnections()
+    for (const socket of this.#tunnels) socket.destroy()
     await closed
     this.#agent.destroy()
   }
@@ -115,6 +120,47 @@ export class FaultProxy {
       case 'cutAnswer':
         this.#forward(incoming, (reply) => cut(reply, answer, fault.afterBytes), answer)
     }
+  }
+
+  /** A WebSocket: passed through as it is, or answered; every other fault ends it. */
+  #tunnel(incoming: IncomingMessage, socket: Duplex, first: Buffer): void {
+    const seen = { method: 'GET', path: incoming.url ?? '/', headers: incoming.headers }
+    this.requests.push(seen)
+    socket.on('error', () => undefined)
+    const fault = this.rule(seen)
+    if (fault.kind === 'answer') {
+      const headers = Object.entries({ ...fault.headers, connection: 'close' }).map((pair) => pair.join(': '))
+      const body = fault.body ?? ''
+      const head = [
+        `HTTP/1.1 ${fault.status} Refused`,
+        ...headers,
+        `content-length: ${Buffer.byteLength(body)}`,
+      ]
+      socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+      return
+    }
+    if (fault.kind !== 'pass') {
+      socket.destroy()
+      return
+    }
+    const { hostname, port } = this.#target
+    const upstream = connect(Number(port), hostname)
+    for (const [from, to] of [
+      [socket, upstream],
+      [upstream, socket],
+    ] as const) {
+      this.#tunnels.add(from)
+      from.on('error', () => to.destroy())
+      from.on('close', () => {
+        this.#tunnels.delete(from)
+        to.destroy()
+      })
+    }
+    const raw = incoming.rawHeaders
+    const lines = Array.from({ length: raw.length / 2 }, (_, at) => `${raw[2 * at]}: ${raw[2 * at + 1]}`)
+    upstream.write(`GET ${incoming.url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`)
+    upstream.write(first)
+    socket.pipe(upstream).pipe(socket)
   }
 
   #forward(incoming: IncomingMessage, take: (reply: IncomingMessage) => void, answer: ServerResponse): void {
