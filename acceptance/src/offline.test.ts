@@ -1,57 +1,23 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { join } from 'node:path'
-import type { AgentfsClient } from '@agentfs/sdk'
-import { temporaryDirectory, waitFor, type TemporaryDirectory } from '@agentfs/testkit'
-import { Machine } from './harness/machine.js'
-import { Service } from './harness/service.js'
+import { waitFor } from '@agentfs/testkit'
+import { run } from './harness/process.js'
 import { innerStatus, settled, shows, unhealthy } from './harness/settle.js'
-import { TcpProxy } from './harness/tcp-proxy.js'
+import { Site } from './harness/site.js'
 
-let directory: TemporaryDirectory
-let service: Service
-let client: AgentfsClient
-let key: string
-const closing: (() => Promise<unknown>)[] = []
+let site: Site
 
 beforeAll(async () => {
-  directory = await temporaryDirectory('acceptance')
-  service = await Service.start({ home: join(directory.path, 'service') })
-  ;({ client, key } = await service.signup('offline'))
+  site = await Site.start('offline')
 })
 
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close()
-})
+afterEach(() => site.tidy())
 
-afterAll(async () => {
-  await service?.stop()
-  await directory?.remove()
-})
-
-/** A machine of its own behind a line of its own. */
-async function machineOnLine(
-  agent: string,
-  home = agent,
-): Promise<{ machine: Machine; line: TcpProxy; files: ReturnType<AgentfsClient['agent']>['files'] }> {
-  const line = await TcpProxy.start(service.port)
-  const machine = new Machine({
-    home: join(directory.path, home),
-    service,
-    token: key,
-    agent,
-    url: line.url,
-  })
-  closing.push(
-    () => line.close(),
-    () => machine.close(),
-    () => line.mend(),
-  )
-  return { machine, line, files: client.agent(agent).files }
-}
+afterAll(() => site?.stop())
 
 describe('a service that cannot be reached', () => {
   it('[VIS-4] reads of cached files and all writes go on, and the journal is pushed when it is back', async () => {
-    const { machine, line, files } = await machineOnLine('journal')
+    const { machine, line, files } = await site.machineOnLine('journal')
     const mount = await machine.mount()
     await mount.output('mkdir -p notes && echo "cached" > notes/a.md && echo "gone" > notes/b.md')
     await settled(machine)
@@ -78,7 +44,7 @@ describe('a service that cannot be reached', () => {
   })
 
   it('[VIS-5] on reconnect the mount shows what happened meanwhile, its own changes on top', async () => {
-    const { machine, line, files } = await machineOnLine('meanwhile')
+    const { machine, line, files } = await site.machineOnLine('meanwhile')
     const mount = await machine.mount()
     await mount.output('echo one > one.md && echo two > two.md && cat one.md two.md')
     await settled(machine)
@@ -100,7 +66,7 @@ describe('a service that cannot be reached', () => {
   })
 
   it('[DUR-8] SIGTERM while offline exits 75 and names what stays; the next mount pushes it', async () => {
-    const { machine, line, files } = await machineOnLine('left')
+    const { machine, line, files } = await site.machineOnLine('left')
     const mount = await machine.mount()
     await mount.output('echo before > before.md')
     await settled(machine)
@@ -120,11 +86,16 @@ describe('a service that cannot be reached', () => {
   })
 
   it('[DUR-8] `unmount` while offline exits 75 within its limit and names what stays', async () => {
-    const { machine, line } = await machineOnLine('unmounted')
+    const { machine, line } = await site.machineOnLine('unmounted')
     const mount = await machine.mount()
     await settled(machine)
     await line.cut()
     await mount.output('echo stays > stays.md')
+    const synced = await machine.cli(['sync', mount.directory, '--timeout', '1'], { limitMs: 15_000 })
+    expect({ code: synced.code, stderr: synced.stderr }).toEqual({
+      code: 75,
+      stderr: expect.stringMatching(/stays\.md/),
+    })
     const done = await machine.cli(['unmount', mount.directory, '--flush-timeout', '1'], { limitMs: 15_000 })
     expect({ code: done.code, stderr: done.stderr }).toEqual({
       code: 75,
@@ -134,8 +105,58 @@ describe('a service that cannot be reached', () => {
     expect((await machine.cli(['sync', mount.directory])).code).toBe(3)
   })
 
+  it('[DUR-1] the service is killed under a mount: writes go on, and all is there once it is back', async () => {
+    const { machine, files } = await site.machineOnLine('killed-service')
+    const mount = await machine.mount()
+    await mount.output('echo 0 > log.md')
+    await settled(machine)
+    const writing = mount.shell(
+      'for i in $(seq 1 150); do echo $i >> log.md; echo $i > f$i.md; sleep 0.02; done',
+    )
+    await waitFor(async () => (await files.list('', { glob: 'f2*.md' })).data.length > 0, {
+      deadlineMs: 20_000,
+      what: 'some of it to be pushed',
+    })
+    await site.service.stop('SIGKILL')
+    await site.service.start()
+    expect((await writing).code).toBe(0)
+    await settled(machine)
+    const numbers = Array.from({ length: 151 }, (_, i) => `${i}\n`)
+    expect(await files.readText('log.md')).toBe(numbers.join(''))
+    for (const i of [1, 75, 150]) expect(await files.readText(`f${i}.md`)).toBe(`${i}\n`)
+    expect((await innerStatus(mount)).rejected).toBe(0)
+  })
+
+  it('[SY-8] a store that was copied sends nothing twice, and both go on', async () => {
+    const line = await site.line()
+    const one = site.machine('copied', 'copied-one', line.url)
+    const two = site.machine('copied', 'copied-two', line.url)
+    const first = await one.mount()
+    await first.output('echo base > log.md')
+    await settled(one)
+    await line.cut()
+    await first.output('echo once >> log.md')
+    await first.kill()
+    await run('cp', ['-a', one.home, two.home])
+    await run('umount', ['-l', first.directory])
+    await line.mend()
+    const here = await one.mount()
+    await settled(one)
+    const there = await two.mount('elsewhere')
+    await settled(two)
+    await there.output('echo "of the copy" >> log.md')
+    await settled(two)
+    await here.output('echo "of the first" >> log.md')
+    await settled(one)
+    const text = 'base\nonce\nof the copy\nof the first\n'
+    expect(await site.client.agent('copied').files.readText('log.md')).toBe(text)
+    for (const mount of [here, there]) await shows(mount, 'cat log.md', text)
+    expect((await site.client.agent('copied').files.list()).data).toHaveLength(1)
+    for (const mount of [here, there]) expect((await innerStatus(mount)).rejected).toBe(0)
+  })
+
   it('a known store mounts offline, serves what is cached and keeps what is written', async () => {
-    const { machine, line, files } = await machineOnLine('known')
+    const { machine, line, files } = await site.machineOnLine('known')
     const first = await machine.mount()
     await first.output('echo known > known.md')
     await settled(machine)
@@ -154,7 +175,7 @@ describe('a service that cannot be reached', () => {
   })
 
   it('a known store mounts offline by kill -9 too, with what was journaled', async () => {
-    const { machine, line, files } = await machineOnLine('known-killed')
+    const { machine, line, files } = await site.machineOnLine('known-killed')
     const first = await machine.mount()
     await settled(machine)
     await line.cut()
@@ -170,7 +191,7 @@ describe('a service that cannot be reached', () => {
   it.each(['refuses connections', 'takes connections and never answers'])(
     'an unknown store exits 69 within 10 s where the service %s',
     async (how) => {
-      const { machine, line } = await machineOnLine('unknown', `unknown-${how.slice(0, 5)}`)
+      const { machine, line } = await site.machineOnLine('unknown', `unknown-${how.slice(0, 5)}`)
       if (how.startsWith('refuses')) await line.cut()
       else line.silence()
       const startedAt = performance.now()
@@ -183,7 +204,7 @@ describe('a service that cannot be reached', () => {
   )
 
   it('a known store mounts within 15 s where the service takes connections and never answers', async () => {
-    const { machine, line, files } = await machineOnLine('known-silent')
+    const { machine, line, files } = await site.machineOnLine('known-silent')
     const first = await machine.mount()
     await first.output('echo known > known.md')
     await settled(machine)
@@ -199,9 +220,9 @@ describe('a service that cannot be reached', () => {
   })
 
   it('[FS-4] what is not cached fails within its limit, and Ctrl-C ends the wait at once', async () => {
-    const { machine, line, files } = await machineOnLine('uncached')
+    const { machine, line, files } = await site.machineOnLine('uncached')
     await files.write('large.bin', new Uint8Array(3 * 1_048_576).fill(7)).catch(async () => {
-      await client.createAgent({ name: 'uncached' })
+      await site.client.createAgent({ name: 'uncached' })
       await files.write('large.bin', new Uint8Array(3 * 1_048_576).fill(7))
     })
     const mount = await machine.mount()
@@ -229,8 +250,8 @@ describe('a service that cannot be reached', () => {
 describe('[CON-3] two mounts edit one file offline', () => {
   it('both texts exist afterwards, the later one as a conflict copy, on both mounts and at the service', async () => {
     const agent = 'conflict'
-    const one = await machineOnLine(agent, 'conflict-one')
-    const two = await machineOnLine(agent, 'conflict-two')
+    const one = await site.machineOnLine(agent, 'conflict-one')
+    const two = await site.machineOnLine(agent, 'conflict-two')
     const here = await one.machine.mount()
     await here.output('echo base > notes.md')
     await settled(one.machine)
@@ -260,8 +281,8 @@ describe('[CON-3] two mounts edit one file offline', () => {
 
   it('[CON-2] appends of both sides are all there, each once, without a copy', async () => {
     const agent = 'appends'
-    const one = await machineOnLine(agent, 'appends-one')
-    const two = await machineOnLine(agent, 'appends-two')
+    const one = await site.machineOnLine(agent, 'appends-one')
+    const two = await site.machineOnLine(agent, 'appends-two')
     const here = await one.machine.mount()
     await here.output('echo base > log.jsonl')
     await settled(one.machine)
@@ -283,8 +304,8 @@ describe('[CON-3] two mounts edit one file offline', () => {
 
   it('[CON-5] an edit on one side and a rename on the other commute; a directory made on both is one', async () => {
     const agent = 'commute'
-    const one = await machineOnLine(agent, 'commute-one')
-    const two = await machineOnLine(agent, 'commute-two')
+    const one = await site.machineOnLine(agent, 'commute-one')
+    const two = await site.machineOnLine(agent, 'commute-two')
     const here = await one.machine.mount()
     await here.output('echo base > notes.md')
     await settled(one.machine)
@@ -303,136 +324,5 @@ describe('[CON-3] two mounts edit one file offline', () => {
     }
     const listed = (await one.files.list('', { depth: 2 })).data.map(({ path }) => path)
     expect(listed.sort()).toEqual(['both', 'both/one.md', 'both/two.md', 'renamed.md'])
-  })
-})
-
-describe('[VIS-4] a connection that looks open and is not', () => {
-  it('staleness ends within 5 s: what REST wrote is shown, though nobody closed the connection', async () => {
-    const { machine, line, files } = await machineOnLine('half-open')
-    const mount = await machine.mount()
-    await mount.output('echo old > notes.md')
-    await settled(machine)
-    // Held open and cached by the kernel: the worst case for staleness.
-    await mount.output('cat notes.md > /dev/null; ls -la > /dev/null')
-    line.freezeConnections()
-    await files.write('notes.md', 'new\n')
-    await files.write('created.md', 'created\n')
-    const tookMs = await shows(mount, 'cat notes.md created.md', 'new\ncreated\n', 15_000)
-    expect(tookMs).toBeLessThan(5_000)
-    await settled(machine, 5_000)
-  })
-
-  it('what is written meanwhile reaches the service as soon as the mount has a connection again', async () => {
-    const { machine, line, files } = await machineOnLine('half-open-writer')
-    const mount = await machine.mount()
-    await mount.output('echo old > notes.md')
-    await settled(machine)
-    line.freezeConnections()
-    const startedAt = performance.now()
-    await mount.output('echo written > notes.md')
-    await waitFor(async () => (await files.readText('notes.md')) === 'written\n', {
-      deadlineMs: 60_000,
-      pollMs: 50,
-      what: 'the service to have what was written',
-    })
-    expect(performance.now() - startedAt).toBeLessThan(10_000)
-  })
-
-  it('where nothing gets through, status says so within 5 s, reads and writes go on, and all is well afterwards', async () => {
-    const { machine, line, files } = await machineOnLine('silent')
-    const mount = await machine.mount()
-    await mount.output('echo old > notes.md && cat notes.md')
-    await settled(machine)
-    line.silence()
-    expect(await unhealthy(machine, 10_000)).toBeLessThan(5_000)
-    expect(await mount.output('cat notes.md; echo mine > mine.md; ls', { limitMs: 3_000 })).toBe(
-      'old\nmine.md\nnotes.md\n',
-    )
-    await files.write('notes.md', 'new\n')
-    await line.mend()
-    expect(await shows(mount, 'cat notes.md', 'new\n', 60_000)).toBeLessThan(10_000)
-    await settled(machine)
-    expect(await files.readText('mine.md')).toBe('mine\n')
-  })
-})
-
-describe('[VIS-2] what a reader has seen is never taken back', () => {
-  const WRITES = 150
-  // Every page of the file names its version, so that one read shows every version that it is made of.
-  const PAGES = 3
-
-  const WRITE_VERSION = `
-    const fs = require("node:fs")
-    const write = (n) => {
-      const page = Buffer.alloc(4096, String(n).padStart(8, "0"))
-      fs.writeFileSync("numbered.md", Buffer.concat(Array(${PAGES}).fill(page)))
-    };`
-  const READ_VERSIONS = (last: number): string => `
-    const fs = require("node:fs")
-    const held = fs.openSync("numbered.md", "r")
-    const faults = [], versions = new Set()
-    let newest = 0, reads = 0
-    const look = (how, fd) => {
-      const at = newest
-      const bytes = Buffer.alloc(4096 * ${PAGES})
-      const size = fs.readSync(fd, bytes, 0, bytes.length, 0)
-      reads++
-      // A writer that truncates first may be seen halfway: what is there must still not be older.
-      for (let page = 0; page * 4096 + 8 <= size; page++) {
-        const version = Number(bytes.toString("latin1", page * 4096, page * 4096 + 8))
-        if (!(version >= at)) faults.push(how + " page " + page + ": " + version + " after " + at)
-        if (version > newest) newest = version
-        versions.add(version)
-      }
-    }
-    const endsAt = Date.now() + 40000
-    const turn = () => {
-      look("held", held)
-      const fresh = fs.openSync("numbered.md", "r")
-      look("opened anew", fresh)
-      fs.closeSync(fresh)
-      look("held again", held)
-      if (newest >= ${last} || faults.length > 20 || Date.now() > endsAt) {
-        process.stdout.write(JSON.stringify({ versions: versions.size, reads, faults, newest }))
-        process.exit(newest >= ${last} ? 0 : 1)
-      }
-      setTimeout(turn, 1)
-    }
-    turn()`
-
-  it('a reader that holds the file open, opens it anew, and stats it sees versions in order only', async () => {
-    const { machine: writer } = await machineOnLine('order', 'order-writer')
-    const { machine: reader } = await machineOnLine('order', 'order-reader')
-    const here = await writer.mount()
-    await here.output(`node -e '${WRITE_VERSION} write(0)'`)
-    await settled(writer)
-    const there = await reader.mount()
-    await shows(there, 'head -c 8 numbered.md', '00000000')
-    const reading = there.shell(`node -e '${READ_VERSIONS(WRITES - 1)}'`, { limitMs: 60_000 })
-    await here.output(
-      `node -e '${WRITE_VERSION} let n = 0; const next = () => { write(++n); if (n < ${WRITES - 1}) setTimeout(next, 15) }; next()'`,
-      { limitMs: 60_000 },
-    )
-    const { code, stdout, stderr } = await reading
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    const seen = JSON.parse(stdout) as { versions: number; reads: number; faults: string[] }
-    expect(seen.faults).toEqual([])
-    // The reader must have been there while it happened: otherwise this proves nothing.
-    expect(seen.versions).toBeGreaterThan(WRITES / 10)
-  })
-
-  it('[VIS-2] after REST has acknowledged and the feed delivered, the held handle reads the new bytes of another size', async () => {
-    const { machine, files } = await machineOnLine('sizes')
-    const mount = await machine.mount()
-    await mount.output('echo start > notes.md')
-    await settled(machine)
-    for (const size of [100_000, 10, 50_000, 0, 3]) {
-      const content = 'x'.repeat(size)
-      await files.write('notes.md', content)
-      await shows(mount, 'stat -c %s notes.md; cat notes.md | wc -c', `${size}\n${size}\n`)
-      expect(await mount.output('md5sum < notes.md; md5sum < <(head -c 200000 notes.md)')).toMatch(
-        /^(\w+) {2}-\n\1 {2}-\n$/,
-      )
-    }
   })
 })
