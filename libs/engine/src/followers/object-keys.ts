@@ -10,9 +10,12 @@ export function segmentKey(scope: TenantScope, agentId: string | null, objectId:
   return `${ownerPrefix(scope, agentId)}/seg/${objectId}`
 }
 
-/** A part that is an object of its own; by object id: two writers of one part must not share an object. */
-export function partKey(scope: TenantScope, agentId: string, objectId: string): string {
-  return `${ownerPrefix(scope, agentId)}/part/${objectId}`
+/**
+ * A part that is an object of its own: by object id too, for two writers of one part must not share an object; and by part
+ * id, so that the bucket alone tells which part it is.
+ */
+export function partKey(scope: TenantScope, agentId: string, partId: string, objectId: string): string {
+  return `${ownerPrefix(scope, agentId)}/part/${partId}-${objectId}`
 }
 
 /** A piece of the key ledger. */

@@ -44,7 +44,7 @@ export class PartOffload {
       const sealed = await this.#parts.sealedPart(scope, agentId, part.partId)
       if (sealed === undefined) continue
       const objectId = uuidv7()
-      const objectKey = partKey(scope, agentId, objectId)
+      const objectKey = partKey(scope, agentId, part.partId, objectId)
       const { epoch } = plan
       const object = { objectId, streamId: stream.streamId, kind: 'part', objectKey, epoch } as const
       const row = { ...object, firstSeq: part.seq, lastSeq: part.seq }

@@ -80,7 +80,7 @@ export class PartIntake {
     await this.#backlog.assertRoom(scope)
     const key = await this.#keyFor(scope, agent, incoming.node)
     const sealed = sealPart(scope.tenantId, key, data, part)
-    const objectId = await this.#store(scope, agent, sealed.sealed)
+    const objectId = await this.#store(scope, agent, part, sealed.sealed)
     const staged = objectId === null
     await this.#database.withTenant(scope, async (tx) => {
       const at = new Date(this.#clock.now())
@@ -92,9 +92,9 @@ export class PartIntake {
   }
 
   /** The id of the object that holds the part now; null where the object store did not take it. */
-  async #store(scope: TenantScope, agent: AgentRow, sealed: Uint8Array): Promise<string | null> {
+  async #store(scope: TenantScope, agent: AgentRow, partId: string, sealed: Uint8Array): Promise<string | null> {
     const objectId = uuidv7()
-    const objectKey = partKey(scope, agent.agentId, objectId)
+    const objectKey = partKey(scope, agent.agentId, partId, objectId)
     const at = new Date(this.#clock.now())
     const object = {
       objectId,

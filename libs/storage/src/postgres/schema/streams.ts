@@ -55,6 +55,7 @@ export const objects = pgTable(
     lastSeq: int8('last_seq').notNull().default(0),
     createdAt: instant('created_at').notNull(),
     deadAt: instant('dead_at'),
+    checkedAt: instant('checked_at'),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.objectId] })],
 )
@@ -75,6 +76,7 @@ export const records = pgTable(
     sealedLength: integer('sealed_length').notNull(),
     objectId: uuid('object_id'),
     objectOffset: int8('object_offset'),
+    blockId: uuid('block_id'),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.streamId, t.epoch, t.seq] })],
 )

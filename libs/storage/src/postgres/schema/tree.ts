@@ -81,6 +81,7 @@ export const versions = pgTable(
     sealedLength: integer('sealed_length').notNull(),
     objectId: uuid('object_id'),
     objectOffset: int8('object_offset'),
+    prefixOf: uuid('prefix_of'),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.agentId, t.versionId] })],
 )
