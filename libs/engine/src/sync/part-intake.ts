@@ -92,7 +92,12 @@ export class PartIntake {
   }
 
   /** The id of the object that holds the part now; null where the object store did not take it. */
-  async #store(scope: TenantScope, agent: AgentRow, partId: string, sealed: Uint8Array): Promise<string | null> {
+  async #store(
+    scope: TenantScope,
+    agent: AgentRow,
+    partId: string,
+    sealed: Uint8Array,
+  ): Promise<string | null> {
     const objectId = uuidv7()
     const objectKey = partKey(scope, agent.agentId, partId, objectId)
     const at = new Date(this.#clock.now())
