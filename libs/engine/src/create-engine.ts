@@ -18,6 +18,7 @@ import { VersionOpener } from './reads/version-opener.js'
 import { Administration } from './streams/administration.js'
 import { AuditBatch } from './streams/audit-batch.js'
 import { RecordAuthor } from './streams/record-author.js'
+import { RecordReader } from './streams/record-reader.js'
 import { Backlog } from './sync/backlog.js'
 import { CommitReader } from './sync/commit-reader.js'
 import { PartIntake } from './sync/part-intake.js'
@@ -87,7 +88,7 @@ export function createEngine(options: EngineOptions): Engine {
       database,
       gate,
       committer,
-      commits: new CommitReader(database, vault, sealed),
+      commits: new CommitReader(new RecordReader(database, vault, sealed)),
       contents: new SmallContents(database, vault, opener, reader),
       parts,
       backlog,

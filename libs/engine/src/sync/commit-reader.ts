@@ -1,20 +1,13 @@
 import type { TenantScope } from '@agentfs/access'
 import type { CommitFrame, StreamRecord } from '@agentfs/contracts'
-import { openObject } from '@agentfs/crypto'
-import { type Database, findStream, recordsAfter } from '@agentfs/storage'
-import type { KeyVault } from '../keys/key-vault.js'
-import type { SealedBytes } from '../reads/sealed-bytes.js'
+import type { RecordReader } from '../streams/record-reader.js'
 
-/** Reads commits back out of an agent's sealed records, staged or stored. */
+/** Reads commits back out of an agent's records. */
 export class CommitReader {
-  readonly #database: Database
-  readonly #vault: KeyVault
-  readonly #sealed: SealedBytes
+  readonly #records: RecordReader
 
-  constructor(database: Database, vault: KeyVault, sealed: SealedBytes) {
-    this.#database = database
-    this.#vault = vault
-    this.#sealed = sealed
+  constructor(records: RecordReader) {
+    this.#records = records
   }
 
   /** Commits of one epoch after a seq, in order, without gaps. */
@@ -25,28 +18,11 @@ export class CommitReader {
     since: number,
     limit: number,
   ): Promise<CommitFrame[]> {
-    const { rows, key } = await this.#database.withTenant(scope, async (tx) => {
-      const [stream, found] = await Promise.all([
-        findStream(tx, agentId),
-        recordsAfter(tx, agentId, epoch, since, limit),
-      ])
-      const keys = stream === undefined ? undefined : await this.#vault.load(tx, [stream.keyId])
-      return { rows: found, key: stream === undefined ? undefined : keys?.get(stream.keyId) }
-    })
-    if (key === undefined) return []
-    return await Promise.all(
-      rows.map(async (row) => {
-        const sealed = await this.#sealed.get(scope, row.recordId, row)
-        const binding = { kind: 'record', tenantId: scope.tenantId, objectId: row.recordId, ...key } as const
-        return frameOf(openObject(binding, sealed))
-      }),
-    )
+    return (await this.#records.after(scope, agentId, epoch, since, limit)).map(frameOf)
   }
 }
 
-function frameOf(plain: Uint8Array): CommitFrame {
-  // Authenticated bytes that this service sealed from a typed record: their shape needs no second check.
-  const record = JSON.parse(Buffer.from(plain).toString('utf8')) as StreamRecord
+function frameOf(record: StreamRecord): CommitFrame {
   return {
     epoch: record.epoch,
     seq: record.seq,
