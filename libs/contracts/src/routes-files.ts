@@ -4,6 +4,7 @@ import {
   flushAnswer,
   flushRequest,
   listOf,
+  listQuery,
   mkdirRequest,
   moveRequest,
   restoreRequest,
@@ -154,6 +155,8 @@ export const fileRoutes = defineRoutes({
     path: `${HOME}/nodes/{node}/content`,
     tag: 'Files',
     summary: 'Read a file by node id',
+    description:
+      'A version or an instant that is named is answered of a deleted file too, while it can be restored.',
     permission: 'reader',
     query: fileReadQuery,
     headers: READ_HEADERS,
@@ -216,6 +219,16 @@ export const fileRoutes = defineRoutes({
     query: versionsQuery,
     answers: { 200: { description: 'Versions', schema: listOf(version) } },
     problems: ['invalid_path', 'not_found', 'is_directory'],
+  },
+  nodeVersions: {
+    method: 'GET',
+    path: `${HOME}/nodes/{node}/versions`,
+    tag: 'History',
+    summary: "A file's versions by node id, newest first; of a deleted file too",
+    permission: 'reader',
+    query: listQuery,
+    answers: { 200: { description: 'Versions', schema: listOf(version) } },
+    problems: ['not_found', 'is_directory'],
   },
   restore: {
     method: 'POST',

@@ -60,7 +60,7 @@ describe('the engine', () => {
         created: false,
         answer: { version: first.answer.version, receipt: null },
       })
-      const { data } = await running.engine.files.versions(caller, agent, 'same.txt', { limit: 10 })
+      const { data } = await running.engine.files.versions(caller, agent, { path: 'same.txt' }, { limit: 10 })
       expect(data).toHaveLength(1)
     })
 

@@ -159,6 +159,13 @@ export class Files {
     return this.#http.json('GET', `${this.#base}/versions`, { query: { path, ...options } })
   }
 
+  /** A page of the versions of a node, newest first; of a deleted file too, while it can be restored. */
+  versionsOfNode(node: string, options: { limit?: number; cursor?: string } = {}): Promise<ListOf<Version>> {
+    return this.#http.json('GET', `${this.#base}/nodes/${encodeURIComponent(node)}/versions`, {
+      query: options,
+    })
+  }
+
   /** Makes an old version, by id, number or instant, the head again (as a new version). */
   restore(path: string, which: { version: string | number } | { at: string }): Promise<WriteAnswer> {
     return this.#http.json('POST', `${this.#base}/restore`, { json: { path, ...which } })

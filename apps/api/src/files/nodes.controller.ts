@@ -1,9 +1,7 @@
 import { Controller, Inject, Param, Req, Res } from '@nestjs/common'
 import {
-  AgentfsError,
   type FileReadQuery,
   fileReadQuery,
-  isUuid,
   routes,
   type Stat,
   type StatQuery,
@@ -15,6 +13,7 @@ import { CallerOf } from '../auth/caller.js'
 import { ENGINE } from '../engine-token.js'
 import { Endpoint } from '../http/endpoint.js'
 import { withFileHeaders } from '../http/file-reply.js'
+import { nodeRef } from '../http/node-ref.js'
 import { QueryOf } from '../http/parameters.js'
 import { checkedPath } from '../http/raw-path.js'
 import { FileReader } from './file-reader.js'
@@ -65,10 +64,4 @@ export class NodesController {
     withFileHeaders(reply, { ...stat, epoch, seq })
     return stat
   }
-}
-
-/** What is no id names no node. */
-function nodeRef(node: string): NodeRef {
-  if (!isUuid(node)) throw new AgentfsError('not_found', { node })
-  return { node }
 }

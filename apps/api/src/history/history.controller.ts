@@ -1,6 +1,8 @@
 import { Controller, Inject, Param, Res } from '@nestjs/common'
 import {
   type ListOf,
+  type ListQuery,
+  listQuery,
   restoreRequest,
   type RestoreRequest,
   routes,
@@ -16,6 +18,7 @@ import { ENGINE } from '../engine-token.js'
 import { Endpoint } from '../http/endpoint.js'
 import { withFileHeaders } from '../http/file-reply.js'
 import { JsonBody, QueryOf } from '../http/parameters.js'
+import { nodeRef } from '../http/node-ref.js'
 import { checkedPath } from '../http/raw-path.js'
 
 /** A file's versions, and the way back to one. */
@@ -29,7 +32,17 @@ export class HistoryController {
     @Param('agent') agent: string,
     @QueryOf(versionsQuery) { path, ...query }: VersionsQuery,
   ): Promise<ListOf<Version>> {
-    return this.engine.files.versions(caller, agent, checkedPath(path), query)
+    return this.engine.files.versions(caller, agent, { path: checkedPath(path) }, query)
+  }
+
+  @Endpoint(routes.nodeVersions)
+  nodeVersions(
+    @CallerOf() caller: Caller,
+    @Param('agent') agent: string,
+    @Param('node') node: string,
+    @QueryOf(listQuery) query: ListQuery,
+  ): Promise<ListOf<Version>> {
+    return this.engine.files.versions(caller, agent, nodeRef(node), query)
   }
 
   @Endpoint(routes.restore)

@@ -137,6 +137,27 @@ describe('the tree and its history', () => {
     expect((await account.http.post(`${home.path}/restore`, { path: 'history.md' })).status).toBe(400)
   })
 
+  it('gives versions and their bytes by node id, of a deleted file too while it can be restored', async () => {
+    const file = `${home.path}/files/gone.md`
+    const first = (await account.http.put(file, 'one')).json<StatJson>()
+    await account.http.put(file, 'two')
+    await account.http.delete(file)
+    const node = `${home.path}/nodes/${first.node}`
+    const listed = await account.http.get(`${node}/versions`)
+    expect(listed.json<Page>().data.map(({ number }) => number)).toEqual([2, 1])
+    expect((await account.http.get(`${node}/content?version=${first.version}`)).body.toString()).toBe('one')
+    // Without a version it is the file that is asked for, and that is gone.
+    expect((await account.http.get(`${node}/content`)).status).toBe(404)
+    expect((await account.http.get(node)).status).toBe(404)
+    expect((await account.http.get(`${home.path}/nodes/${home.root}/versions`)).json()['code']).toBe(
+      'is_directory',
+    )
+    const key = await account.http.post('/v1/keys', { name: 'some', prefixes: ['notes'] })
+    const limited = service.http(key.json<{ secret: string }>().secret)
+    expect((await limited.get(`${node}/versions`)).status).toBe(404)
+    expect((await limited.get(`${node}/content?version=${first.version}`)).status).toBe(404)
+  })
+
   it('waits for acknowledged at once, and says so where stored takes too long', async () => {
     const flushed = await account.http.post(`${home.path}/flush`, { until: 'acknowledged' })
     expect([flushed.status, flushed.json()['state']]).toEqual([200, 'acknowledged'])
@@ -150,5 +171,7 @@ describe('the tree and its history', () => {
     const own = await service.agent(foreign)
     expect((await foreign.http.get(`/v1/agents/${home.id}/nodes/${node}`)).status).toBe(404)
     expect((await foreign.http.get(`${own.path}/nodes/${node}/content`)).status).toBe(404)
+    expect((await foreign.http.get(`${own.path}/nodes/${node}/versions`)).status).toBe(404)
+    expect((await foreign.http.get(`/v1/agents/${home.id}/nodes/${node}/versions`)).status).toBe(404)
   })
 })

@@ -91,7 +91,8 @@ export interface FilesApi {
     ref: NodeRef,
   ): Promise<Stat & { readonly epoch: number; readonly seq: number }>
   tree(caller: Caller, agent: string, query: TreeQuery): Promise<ListOf<Stat>>
-  versions(caller: Caller, agent: string, path: string, query: ListQuery): Promise<ListOf<Version>>
+  /** By id, of a deleted file too. */
+  versions(caller: Caller, agent: string, ref: NodeRef, query: ListQuery): Promise<ListOf<Version>>
   /** `metadataOnly` (HEAD) opens nothing and records no read. */
   read(
     caller: Caller,

@@ -228,7 +228,12 @@ describe('commits of one agent', () => {
     }
     expect(await read('notes.md')).toBe('three')
     expect(await paths()).toEqual(['notes.md'])
-    const { data } = await running.engine.files.versions(caller, agent.id, 'notes.md', { limit: 10 })
+    const { data } = await running.engine.files.versions(
+      caller,
+      agent.id,
+      { path: 'notes.md' },
+      { limit: 10 },
+    )
     expect(data.map(({ number }) => number)).toEqual([3, 2, 1])
     await running.pack(caller, agent.id)
     expect(

@@ -71,10 +71,13 @@ export function requireNode({ names, found, node }: ResolvedPath): NodeRow {
 /** The file at a path. */
 export function requireFile(resolved: ResolvedPath): NodeRow {
   const node = requireNode(resolved)
-  const path = resolved.names.join('/')
-  if (node.kind === 'directory')
-    throw new AgentfsError('is_directory', { path, detail: 'this is a directory' })
-  if (node.kind === 'symlink')
-    throw new AgentfsError('invalid_request', { path, detail: 'this is a symbolic link' })
+  assertFile(node, resolved.names.join('/'))
   return node
+}
+
+/** Refuses what is no file. */
+export function assertFile({ kind }: NodeRow, path: string): void {
+  if (kind === 'directory') throw new AgentfsError('is_directory', { path, detail: 'this is a directory' })
+  if (kind === 'symlink')
+    throw new AgentfsError('invalid_request', { path, detail: 'this is a symbolic link' })
 }

@@ -75,8 +75,8 @@ export class Files implements FilesApi {
     return listTree(this.#tools, caller, await this.#open(caller, agent), query)
   }
 
-  async versions(caller: Caller, agent: string, path: string, query: ListQuery) {
-    return listFileVersions(this.#tools, caller, await this.#open(caller, agent), path, query)
+  async versions(caller: Caller, agent: string, ref: NodeRef, query: ListQuery) {
+    return listFileVersions(this.#tools, caller, await this.#open(caller, agent), ref, query)
   }
 
   async read(caller: Caller, agent: string, ref: NodeRef, options: ReadOptions = {}) {

@@ -9,9 +9,11 @@ import {
 } from '@agentfs/contracts'
 import { type AgentRow, listBelow, type ListedNode, listVersions, storedThrough } from '@agentfs/storage'
 import { z } from 'zod'
+import type { NodeRef } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
-import { type FilesTools, requireFile, requireNode, resolvePath } from './files-tools.js'
+import { assertFile, type FilesTools, requireNode, resolvePath } from './files-tools.js'
 import { globMatcher } from './glob.js'
+import { locate } from './locate.js'
 import { stateAt, statOf } from './stat-of.js'
 
 /** Pages that one request looks through for what its glob matches. */
@@ -53,18 +55,16 @@ export async function listTree(
   }
 }
 
-/** A file's versions, newest first. */
+/** A file's versions, newest first; by id those of a deleted file too. */
 export async function listFileVersions(
   tools: FilesTools,
   caller: Caller,
   agent: AgentRow,
-  path: string,
+  ref: NodeRef,
   query: ListQuery,
 ): Promise<ListOf<Version>> {
-  await tools.gate.require(caller, agent, path, 'read')
-  const resolved = await resolvePath(tools, caller, agent, path)
-  await tools.gate.requireShown(caller, agent, path, requireNode(resolved).kind)
-  const node = requireFile(resolved)
+  const { node, names } = await locate(tools, caller, agent, ref, true)
+  assertFile(node, names.join('/'))
   const below = query.cursor === undefined ? 2 ** 31 - 1 : z.coerce.number().int().min(1).parse(query.cursor)
   const { rows, stored } = await tools.database.readTenant(caller.principal.scope, async (tx) => {
     const [found, position] = await Promise.all([

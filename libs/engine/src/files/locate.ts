@@ -1,4 +1,4 @@
-import { AgentfsError, isAgentfsError, isUuid, type Name, parsePath } from '@agentfs/contracts'
+import { AgentfsError, isAgentfsError, isUuid, type Name, nameFromBytes, parsePath } from '@agentfs/contracts'
 import {
   type AgentRow,
   findNode,
@@ -12,6 +12,7 @@ import {
 import { pathOf } from '@agentfs/tree'
 import type { NodeRef } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
+import { reachesWholeHome } from '../sync/whole-home.js'
 import { type FilesTools, requireNode, resolvedFrom } from './files-tools.js'
 import type { StoredPosition } from './stat-of.js'
 
@@ -22,12 +23,16 @@ export interface LocatedNode {
   readonly stored: StoredPosition
 }
 
-/** A node by path or by id, where the caller may read it; else `not_found`. */
+/**
+ * A node by path or by id, where the caller may read it; else `not_found`. With `deletedToo` an id also finds a file that was
+ * deleted, for who may read the whole home: it hangs on no path any more whose grants could be asked.
+ */
 export async function locate(
   tools: Pick<FilesTools, 'database' | 'gate'>,
   caller: Caller,
   agent: AgentRow,
   ref: NodeRef,
+  deletedToo = false,
 ): Promise<LocatedNode> {
   if ('path' in ref) {
     await tools.gate.require(caller, agent, ref.path, 'read')
@@ -42,7 +47,11 @@ export async function locate(
   if (!isUuid(ref.node)) throw missing()
   const found = await tools.database.withTenant(caller.principal.scope, async (tx) => {
     const node = await findNode(tx, agent.agentId, ref.node)
-    if (node === undefined || node.deletedAt !== null) return undefined
+    if (node === undefined) return undefined
+    if (node.deletedAt !== null) {
+      if (!deletedToo || !reachesWholeHome(caller)) return undefined
+      return { node, names: lastNameOf(node), stored: await storedThrough(tx, agent.agentId) }
+    }
     const set = new WorkingSet()
     const needs = { ids: new Set([node.nodeId]), names: [], children: new Set<string>() }
     await loadTree(tx, agent.agentId, set, needs, 0)
@@ -58,6 +67,10 @@ export async function locate(
     throw isAgentfsError(error, 'not_found') ? missing() : error
   }
   return { node, names, stored }
+}
+
+function lastNameOf({ deletedName }: NodeRow): readonly Name[] {
+  return deletedName === null ? [] : [nameFromBytes(deletedName)]
 }
 
 function missing(): AgentfsError {

@@ -25,7 +25,8 @@ export async function readFile(
   ref: NodeRef,
   options: ReadOptions,
 ): Promise<OpenedContent> {
-  const { node, names, stored } = await locate(tools, caller, agent, ref)
+  const chosen = options.version !== undefined || options.at !== undefined
+  const { node, names, stored } = await locate(tools, caller, agent, ref, chosen)
   const path = names.join('/')
   if (node.kind === 'directory')
     throw new AgentfsError('is_directory', { path, detail: 'this is a directory' })

@@ -26,7 +26,7 @@ describe('[ACL-1] [ISO-1] on the way to the prefix of a credential', () => {
       () => files.read(limited, agent.id, { node: answer.node }),
       () => files.stat(limited, agent.id, { path }),
       () => files.stat(limited, agent.id, { node: answer.node }),
-      () => files.versions(limited, agent.id, path, { limit: 10 }),
+      () => files.versions(limited, agent.id, { path }, { limit: 10 }),
       () => files.tree(limited, agent.id, { path, depth: 1, limit: 10 }),
       () => files.copy(limited, agent.id, { from: path, to: 'notes/private/copy' }),
     ]
