@@ -1,3 +1,4 @@
+export * from './documents.js'
 export * from './errors.js'
 export * from './ids.js'
 export * from './names.js'
