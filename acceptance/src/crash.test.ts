@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { AgentfsClient } from '@agentfs/sdk'
-import { temporaryDirectory, waitFor, type TemporaryDirectory } from '@agentfs/testkit'
+import { seededRandom, temporaryDirectory, waitFor, type TemporaryDirectory } from '@agentfs/testkit'
 import { acceptanceConfig } from './harness/config.js'
 import { Machine } from './harness/machine.js'
 import { Service } from './harness/service.js'
@@ -28,24 +28,13 @@ afterAll(async () => {
   await directory?.remove()
 })
 
-/** A generator of numbers in [0, 1), repeatable by seed (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 const body = (name: string): string =>
   `${name} ${createHash('sha256').update(name).digest('hex')}\n`.repeat(20)
 const pause = (ms: number): Promise<void> => setTimeout(ms)
 
 describe(`[DUR-1] kill -9, seed ${SEED}`, () => {
   it(`of the service, ${ROUNDS} rounds: every acknowledged write is there with exact bytes`, async () => {
-    const next = random(SEED)
+    const next = seededRandom(SEED)
     await client.createAgent({ name: 'service-kill' })
     const files = client.agent('service-kill').files
     const acknowledged: string[] = []
@@ -84,7 +73,7 @@ describe(`[DUR-1] kill -9, seed ${SEED}`, () => {
   }, 600_000)
 
   it(`of the client, ${ROUNDS} rounds: every write that returned is there after the next mount`, async () => {
-    const next = random(SEED + 1)
+    const next = seededRandom(SEED + 1)
     const machine = new Machine({
       home: join(directory.path, 'killed'),
       service,
@@ -121,7 +110,7 @@ describe(`[DUR-1] kill -9, seed ${SEED}`, () => {
   }, 600_000)
 
   it(`of Postgres, ${ROUNDS} rounds: the service recovers by itself or says why, and nothing acknowledged is lost`, async () => {
-    const next = random(SEED + 2)
+    const next = seededRandom(SEED + 2)
     await client.createAgent({ name: 'postgres-kill' })
     const files = client.agent('postgres-kill').files
     const acknowledged: string[] = []

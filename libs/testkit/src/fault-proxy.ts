@@ -1,6 +1,15 @@
-import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import {
+  Agent,
+  type ClientRequest,
+  createServer,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+} from 'node:http'
 import { connect } from 'node:net'
-import type { Duplex } from 'node:stream'
+import { Duplex } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** A request as it came to the proxy. */
@@ -12,26 +21,30 @@ export interface ProxiedRequest {
 }
 
 /**
- * What is done with one request.
- * - `pass`: forwarded, after `latencyMs`.
+ * What is done with one request, each kind after `latencyMs`.
+ * - `pass`: forwarded.
+ * - `slow`: forwarded, both bodies at `bytesPerSecond`.
  * - `answer`: answered by the proxy; the target never sees it.
  * - `hang`: taken, and never answered.
  * - `reset`: the connection is reset; the target never sees the request.
+ * - `cutRequest`: the target gets the head and some bytes of the body, then both connections are reset.
  * - `loseAnswer`: forwarded whole, and when the target has answered the connection is reset.
  * - `cutAnswer`: forwarded, and the connection is reset after some bytes of the answer's body.
+ * - `rewriteRequest`, `rewriteAnswer`: the body is changed on its way, which keeps it in memory; a request's body must
+ *   keep its length, for the length may be signed.
  */
-export type Fault =
-  | { readonly kind: 'pass'; readonly latencyMs?: number }
+export type Fault = { readonly latencyMs?: number } & (
+  | { readonly kind: 'pass' | 'hang' | 'reset' | 'loseAnswer' }
+  | { readonly kind: 'slow'; readonly bytesPerSecond: number }
   | {
       readonly kind: 'answer'
       readonly status: number
       readonly headers?: Readonly<Record<string, string>>
       readonly body?: string
     }
-  | { readonly kind: 'hang' }
-  | { readonly kind: 'reset' }
-  | { readonly kind: 'loseAnswer' }
-  | { readonly kind: 'cutAnswer'; readonly afterBytes: number }
+  | { readonly kind: 'cutRequest' | 'cutAnswer'; readonly afterBytes: number }
+  | { readonly kind: 'rewriteRequest' | 'rewriteAnswer'; readonly rewrite: (body: Buffer) => Buffer }
+)
 
 const PASS: Fault = { kind: 'pass' }
 
@@ -50,7 +63,9 @@ export class FaultProxy {
   readonly requests: ProxiedRequest[] = []
   readonly #target: URL
   readonly #agent = new Agent({ keepAlive: true })
-  readonly #server = createServer((incoming, answer) => void this.#handle(incoming, answer))
+  readonly #server = createServer((incoming, answer) => {
+    this.#handle(incoming, answer).catch(() => incoming.socket.destroy())
+  })
   readonly #tunnels = new Set<Duplex>()
   #port = 0
 
@@ -95,6 +110,7 @@ export class FaultProxy {
     const fault = this.rule(seen)
     incoming.once('error', () => undefined)
     answer.once('error', () => undefined)
+    if (fault.latencyMs !== undefined) await delay(fault.latencyMs)
     switch (fault.kind) {
       case 'hang':
         incoming.resume()
@@ -106,19 +122,16 @@ export class FaultProxy {
         incoming.resume()
         answer.writeHead(fault.status, fault.headers).end(fault.body)
         return
-      case 'pass':
-        if (fault.latencyMs !== undefined) await delay(fault.latencyMs)
-        this.#forward(incoming, (reply) => pass(reply, answer), answer)
+      case 'cutRequest':
+        this.#cutRequest(incoming, answer, fault.afterBytes)
         return
-      case 'loseAnswer':
-        this.#forward(
-          incoming,
-          (reply) => void reply.resume().once('end', () => incoming.socket.resetAndDestroy()),
-          answer,
-        )
+      case 'rewriteRequest': {
+        const body = fault.rewrite(await buffer(incoming))
+        this.#forward(incoming, (reply) => pass(reply, answer), answer).end(body)
         return
-      case 'cutAnswer':
-        this.#forward(incoming, (reply) => cut(reply, answer, fault.afterBytes), answer)
+      }
+      default:
+        this.#pipe(fault, incoming, answer)
     }
   }
 
@@ -163,18 +176,85 @@ export class FaultProxy {
     socket.pipe(upstream).pipe(socket)
   }
 
-  #forward(incoming: IncomingMessage, take: (reply: IncomingMessage) => void, answer: ServerResponse): void {
+  #pipe(fault: Fault, incoming: IncomingMessage, answer: ServerResponse): void {
+    const take = (reply: IncomingMessage): void => {
+      takeAnswer(fault, reply, incoming, answer).catch(() => answer.socket?.resetAndDestroy())
+    }
+    const outgoing = this.#forward(incoming, take, answer)
+    if (fault.kind !== 'slow') incoming.pipe(outgoing)
+    else pipeline(incoming, throttle(fault.bytesPerSecond), outgoing).catch(() => outgoing.destroy())
+  }
+
+  /** The request to the target, its body still to be given. */
+  #forward(
+    incoming: IncomingMessage,
+    take: (reply: IncomingMessage) => void,
+    answer: ServerResponse,
+  ): ClientRequest {
     const { hostname, port } = this.#target
     const { method, url, rawHeaders } = incoming
     const outgoing = request(
       { hostname, port, method, path: url, headers: pairs(rawHeaders), agent: this.#agent },
       take,
     )
-    outgoing.once('error', () => answer.socket?.resetAndDestroy())
+    outgoing.on('error', () => answer.socket?.resetAndDestroy())
     answer.once('close', () => {
       if (!answer.writableFinished) outgoing.destroy()
     })
-    incoming.pipe(outgoing)
+    return outgoing
+  }
+
+  #cutRequest(incoming: IncomingMessage, answer: ServerResponse, afterBytes: number): void {
+    const outgoing = this.#forward(incoming, (reply) => reply.resume(), answer)
+    outgoing.flushHeaders()
+    const cutNow = (): void => {
+      outgoing.destroy()
+      incoming.socket.resetAndDestroy()
+    }
+    let left = afterBytes
+    incoming.on('data', (chunk: Buffer) => {
+      if (left <= 0) return
+      const part = chunk.subarray(0, left)
+      left -= part.length
+      outgoing.write(part, () => {
+        if (left <= 0) cutNow()
+      })
+    })
+    // A body shorter than that: its end never comes.
+    incoming.once('end', () => {
+      if (left > 0 || afterBytes <= 0) cutNow()
+    })
+  }
+}
+
+async function takeAnswer(
+  fault: Fault,
+  reply: IncomingMessage,
+  incoming: IncomingMessage,
+  answer: ServerResponse,
+): Promise<void> {
+  switch (fault.kind) {
+    case 'loseAnswer':
+      reply.resume().once('end', () => incoming.socket.resetAndDestroy())
+      return
+    case 'cutAnswer':
+      cut(reply, answer, fault.afterBytes)
+      return
+    case 'slow':
+      answer.writeHead(reply.statusCode ?? 502, pairs(reply.rawHeaders))
+      await pipeline(reply, throttle(fault.bytesPerSecond), answer)
+      return
+    case 'rewriteAnswer': {
+      const { 'transfer-encoding': _, ...headers } = reply.headers
+      const whole = await buffer(reply)
+      // The answer to a HEAD has a length and no body.
+      const body = whole.length === 0 ? whole : fault.rewrite(whole)
+      const length = whole.length === 0 ? headers['content-length'] : String(body.length)
+      answer.writeHead(reply.statusCode ?? 502, { ...headers, 'content-length': length }).end(body)
+      return
+    }
+    default:
+      pass(reply, answer)
   }
 }
 
@@ -194,6 +274,24 @@ function cut(reply: IncomingMessage, answer: ServerResponse, afterBytes: number)
     answer.write(part, () => {
       if (left <= 0) answer.socket?.resetAndDestroy()
     })
+  })
+  // A body shorter than that.
+  reply.once('end', () => {
+    if (left > 0 || afterBytes <= 0) answer.socket?.resetAndDestroy()
+  })
+}
+
+/** Lets bytes through at a rate, in slices of a tenth of a second. */
+function throttle(bytesPerSecond: number): Duplex {
+  const slice = Math.max(1, Math.floor(bytesPerSecond / 10))
+  return Duplex.from(async function* (chunks: AsyncIterable<Buffer>) {
+    for await (const chunk of chunks) {
+      for (let at = 0; at < chunk.length; at += slice) {
+        const part = chunk.subarray(at, at + slice)
+        await delay((part.length / bytesPerSecond) * 1_000)
+        yield part
+      }
+    }
   })
 }
 

@@ -12,12 +12,14 @@ export type S3Failure =
   | { readonly kind: 'passing'; readonly retryAfterSeconds: number | undefined }
 
 const MISSING = new Set(['NoSuchKey', 'NoSuchVersion'])
-// Clocks apart: the SDK has taken the server's time from the answer and signs the next attempt by it.
+// Clocks apart: the SDK has taken the server's time from the answer and signs the next attempt by it. Digests that do
+// not fit: the bytes were damaged on their way, and are whole here.
 const PASSING = new Set([
   'RequestTimeout',
   'RequestTimeTooSkewed',
   'BadDigest',
   'XAmzContentChecksumMismatch',
+  'XAmzContentSHA256Mismatch',
   'SlowDown',
   'IncompleteBody',
 ])
