@@ -1,6 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { loadServices, type S3Fault, S3_LATENCY, S3FaultProxy, startS3FaultProxy } from '@agentfs/testkit'
+import {
+  loadServices,
+  type S3Fault,
+  S3_LATENCY,
+  type S3FaultProxy,
+  startS3FaultProxy,
+} from '@agentfs/testkit'
 import type { S3Patience } from './s3-location.js'
 import { S3ObjectStore } from './s3-object-store.js'
 
