@@ -9,7 +9,7 @@ const owner = z.int().min(0).max(0xffffffff)
 /** Content above this many bytes goes up first as parts [SY-13]; also the size of a part. */
 export const PART_BYTES_MAX = 1_048_576
 
-/** Bytes of a file at an offset: carried inline, or in a part that went up before. */
+/** Bytes of a file at an offset: carried inline, in a part that went up before, or zeros that are kept nowhere (a hole). */
 export const extent = z.union([
   z.object({ offset: z.int().min(0), data: bytes }),
   z.object({
@@ -18,8 +18,9 @@ export const extent = z.union([
     part: uuid,
     partOffset: z.int().min(0).max(PART_BYTES_MAX),
   }),
+  z.object({ offset: z.int().min(0), length: z.int().min(1), hole: z.literal(true) }),
 ])
-/** Bytes of a file at an offset: inline, or in an uploaded part. */
+/** Bytes of a file at an offset: inline, in an uploaded part, or a hole. */
 export type Extent = z.infer<typeof extent>
 
 const attributes = {
@@ -63,12 +64,24 @@ const write = z.object({
   mtime: timeSpec.optional(),
 })
 
-/** Bytes at the end, wherever that is by then; no base, never in conflict [CON-2]. */
+/**
+ * Bytes at the end, wherever that is by then; no base, never in conflict [CON-2]. What went up before in `parts` comes first,
+ * in their order, then `data`.
+ */
 const append = z.object({
   op: z.literal('append'),
   node: uuid,
   version: uuid,
   data: bytes,
+  parts: z
+    .array(
+      z.object({
+        part: uuid,
+        partOffset: z.int().min(0).max(PART_BYTES_MAX),
+        length: z.int().min(1).max(PART_BYTES_MAX),
+      }),
+    )
+    .optional(),
   mtime: timeSpec.optional(),
 })
 

@@ -93,12 +93,24 @@ export function decodeExtentPage(page: Extent, plaintext: Uint8Array): Extent[] 
   return extents
 }
 
-/** Content hash above 1 MiB: SHA-256 over "agentfs/extents/v1\0" and each extent's offset, length, part offset and keyed hash. */
+/** Content hash of more than one extent: SHA-256 over "agentfs/extents/v1\0" and each extent's offset, length, part offset and keyed hash. */
 export function extentsHash(extents: readonly Extent[]): Buffer {
   const hash = createHash('sha256').update('agentfs/extents/v1\0')
   const encoded = encodeExtents(extents)
   for (let at = 0; at < encoded.length; at += EXTENT_BYTES)
     hash.update(encoded.subarray(at, at + 16)).update(encoded.subarray(at + 48, at + EXTENT_BYTES))
+  return hash.digest()
+}
+
+/**
+ * Content hash of a version whose extents stand in pages: SHA-256 over "agentfs/pages/v1\0" and each page's offset, length and
+ * keyed hash. A page that did not change counts by its hash alone, so that an edit or an append reads and hashes no other.
+ */
+export function pagesHash(pages: readonly Extent[]): Buffer {
+  const hash = createHash('sha256').update('agentfs/pages/v1\0')
+  const encoded = encodeExtents(pages)
+  for (let at = 0; at < encoded.length; at += EXTENT_BYTES)
+    hash.update(encoded.subarray(at, at + 16)).update(encoded.subarray(at + 56, at + EXTENT_BYTES))
   return hash.digest()
 }
 

@@ -9,7 +9,14 @@ import { contentMac, contentMacKey } from './content-mac.js'
 import { formatApiKey, hashApiKey, parseApiKey } from './credentials.js'
 import { decodeExtentPage, type Extent } from './extent.js'
 import { KeyFileKms } from './key-file-kms.js'
-import { encodeManifest, type Manifest, openManifest, sealManifest, verifyPagedExtents } from './manifest.js'
+import {
+  encodeManifest,
+  type Manifest,
+  openExtentPage,
+  openManifest,
+  sealManifest,
+  verifyPagedExtents,
+} from './manifest.js'
 import type { ObjectKind } from './object-header.js'
 import { openObject, sealObject } from './sealed-object.js'
 import { unwrapKey, wrapKey } from './wrapped-key.js'
@@ -34,6 +41,7 @@ interface ObjectFixture {
 interface PlainManifest extends Omit<Manifest, 'contentHash' | 'extents'> {
   readonly contentHash: string
   readonly paged: boolean
+  readonly pagesHashed?: true
   readonly entries: readonly (Omit<Extent, 'mac'> & { readonly mac: string })[]
 }
 
@@ -67,7 +75,7 @@ describe('fixtures of version 1, which must stay readable for ever', () => {
   })
 
   it('[ENC-2] a page of extents, which the hash of its manifest covers', () => {
-    const [, , paged] = fixtures.manifests
+    const paged = fixtures.manifests.find(({ name }) => name === 'paged manifest')
     const page = fixtures.objects.find(({ name }) => name === 'page of extents')
     if (paged === undefined || page === undefined) throw new Error('fixtures are missing')
     const manifest = openManifest({ ...paged, key: hex(paged.key) }, paged.objectId, hex(paged.sealed))
@@ -79,6 +87,11 @@ describe('fixtures of version 1, which must stay readable for ever', () => {
     const extents = decodeExtentPage(reference, plaintext)
     expect(extents).toHaveLength(65)
     verifyPagedExtents(manifest, extents)
+    const source = { ...page, key: hex(page.key) }
+    expect(openExtentPage(source, reference, hex(page.sealed))).toEqual(extents)
+    const other = { ...reference, mac: Buffer.alloc(32) }
+    const named = expect.objectContaining({ details: expect.objectContaining({ objectId: page.objectId }) })
+    expect(() => openExtentPage(source, other, hex(page.sealed))).toThrow(named)
   })
 
   it('[ENC-2] a wrapped key, and a key wrapped by a key file', async () => {
@@ -193,6 +206,7 @@ function plainManifest({ contentHash, extents, ...rest }: Manifest): PlainManife
     ...rest,
     contentHash: Buffer.from(contentHash).toString('hex'),
     paged: extents.kind === 'paged',
+    ...(extents.kind === 'paged' && extents.hashed === undefined ? { pagesHashed: true } : {}),
     entries: entries.map((entry) => ({ ...entry, mac: Buffer.from(entry.mac).toString('hex') })),
   }
 }

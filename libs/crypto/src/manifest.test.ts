@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { decodeExtentPage, encodeExtentPage, encodeExtents, type Extent, extentsHash } from './extent.js'
+import {
+  decodeExtentPage,
+  encodeExtentPage,
+  encodeExtents,
+  type Extent,
+  extentsHash,
+  pagesHash,
+} from './extent.js'
 import {
   decodeManifest,
   encodeManifest,
@@ -149,9 +156,9 @@ describe('a manifest', () => {
       expect.objectContaining({ code: 'object_corrupt' }),
     )
     const page = extent(0, 65 * MIB)
-    const paged = manifest(extents, { extents: { kind: 'paged', pages: [page] } })
+    const paged = manifest(extents, { extents: { kind: 'paged', pages: [page], hashed: 'extents' } })
     const decoded = decodeManifest(encodeManifest(paged))
-    expect(decoded.extents).toEqual({ kind: 'paged', pages: [page] })
+    expect(decoded.extents).toEqual({ kind: 'paged', pages: [page], hashed: 'extents' })
     const read = decodeExtentPage(page, encodeExtentPage(extents))
     expect(read).toEqual(extents)
     verifyPagedExtents(decoded, read)
@@ -159,5 +166,22 @@ describe('a manifest', () => {
     expect(() => verifyPagedExtents(decoded, read.slice(1))).toThrow(named)
     const beyond = expect.objectContaining({ details: expect.objectContaining({ objectId: page.partId }) })
     expect(() => decodeExtentPage({ ...page, length: 64 * MIB }, encodeExtentPage(extents))).toThrow(beyond)
+  })
+
+  it('[ENC-2] hashes the pages it lists: one that was changed, swapped or left out is refused', () => {
+    const pages = [extent(0, 65 * MIB), extent(65 * MIB, 9 * MIB, { mac: Buffer.alloc(32, 7) })]
+    const whole = manifest(pages, { contentHash: pagesHash(pages), extents: { kind: 'paged', pages } })
+    const encoded = encodeManifest(whole)
+    expect(decodeManifest(encoded).extents).toEqual({ kind: 'paged', pages })
+    const corrupt = expect.objectContaining({ code: 'object_corrupt' })
+    const [first, second] = pages as [Extent, Extent]
+    const swapped = [
+      { ...first, mac: second.mac },
+      { ...second, mac: first.mac },
+    ]
+    const rewritten = Buffer.concat([encoded.subarray(0, encoded.length - 2 * 88), encodeExtents(swapped)])
+    expect(() => decodeManifest(rewritten)).toThrow(corrupt)
+    const cut = { ...whole, extents: { kind: 'paged', pages: [first] } } as const
+    expect(() => encodeManifest(cut)).toThrow(corrupt)
   })
 })

@@ -13,6 +13,7 @@ import { Idempotency } from './idempotency/idempotency.js'
 import { KeyVault } from './keys/key-vault.js'
 import type { Announcer, Clock, EngineLog, TenantResources } from './ports.js'
 import { ContentReader } from './reads/content-reader.js'
+import { ExtentPages } from './reads/extent-pages.js'
 import { SealedBytes } from './reads/sealed-bytes.js'
 import { VersionOpener } from './reads/version-opener.js'
 import { Administration } from './streams/administration.js'
@@ -72,10 +73,22 @@ export function createEngine(options: EngineOptions): Engine {
   const administration = new Administration(vault, authors, batch, clock)
   const gate = new AgentGate(database, administration, clock)
   const sealed = new SealedBytes(resources, limits.sealedCacheBytes)
-  const opener = new VersionOpener(database, vault, sealed)
-  const reader = new ContentReader(database, vault, sealed)
+  const pages = new ExtentPages(database, vault, sealed)
+  const opener = new VersionOpener(vault, sealed, pages)
+  const reader = new ContentReader(database, vault, sealed, pages)
   const { fileBytesMax } = limits
-  const tools = { database, vault, gate, opener, reader, administration, packHint, clock, fileBytesMax }
+  const tools = {
+    database,
+    vault,
+    gate,
+    opener,
+    pages,
+    reader,
+    administration,
+    packHint,
+    clock,
+    fileBytesMax,
+  }
   const committer = new Committer({ ...tools, authors, announcer })
   const backlog = new Backlog(database, limits, clock)
   const parts = new PartIntake({ database, vault, resources, backlog, clock, log })
@@ -89,7 +102,7 @@ export function createEngine(options: EngineOptions): Engine {
       gate,
       committer,
       commits: new CommitReader(new RecordReader(database, vault, sealed)),
-      contents: new SmallContents(database, vault, opener, reader),
+      contents: new SmallContents({ database, vault, opener, pages, reader }),
       parts,
       backlog,
       administration,

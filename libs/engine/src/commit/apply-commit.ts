@@ -25,7 +25,8 @@ import {
   type TreeReader,
 } from '@agentfs/tree'
 import type { BuiltVersion, SealedPart } from '../content/built-content.js'
-import { extentsHash, hashesBytes, sha256 } from '../content/content-hash.js'
+import { hashesBytes, sha256 } from '../content/content-hash.js'
+import { inlineLayout, lastPageOf, type Layout, layoutHash, paged } from '../content/layout.js'
 import { extentOfPart } from '../content/seal-part.js'
 import { type SealedVersion, sealVersion } from '../content/seal-version.js'
 import type { UsableKey } from '../keys/key-vault.js'
@@ -35,7 +36,6 @@ import {
   type PlannedOperation,
   PrepareAgain,
   type PreparedContent,
-  type WholeContent,
 } from './planned-operation.js'
 import { displayPath } from './display-path.js'
 
@@ -84,7 +84,9 @@ export interface ApplyInput {
   readonly held: ReadonlyMap<string, string>
   /** The id of the conflict copy that an operation may make: the same one each time it is applied. */
   readonly copyId: (index: number) => string
-  /** A version's extents, from memory; undefined where they would have to be fetched. */
+  /** The extents of a page, from memory; undefined where they would have to be fetched. */
+  readonly page: (page: Extent) => readonly Extent[] | undefined
+  /** A version's layout, from memory; undefined where they would have to be fetched. */
   readonly opened: (versionId: string) => OpenedVersion | undefined
   /** Throws a Refusal where the caller may not do this. */
   readonly authorise: (tree: TreeReader, operation: Operation) => void
@@ -98,6 +100,23 @@ export function applyCommit(below: TreeReader, input: ApplyInput): AppliedCommit
   return new Application(below, input).run()
 }
 
+/** A version that an append makes, and what is sealed for it. */
+interface Appended {
+  readonly version: BuiltVersion
+  readonly parts: readonly SealedPart[]
+}
+
+/** Content of either kind, with the version it has become. */
+interface ContentToSeal {
+  readonly built: BuiltVersion
+  readonly parts: readonly SealedPart[]
+  readonly uploaded: readonly string[]
+  readonly objectIds: readonly string[]
+  readonly key: UsableKey
+}
+
+const NOTHING = { size: 0, layout: inlineLayout([]) }
+
 class Application {
   readonly #input: ApplyInput
   readonly #context: ApplyContext
@@ -105,6 +124,8 @@ class Application {
   readonly #results: OperationResult[] = []
   readonly #changes: Change[] = []
   readonly #versions = new Map<string, MadeVersion>()
+  /** Of the pages that these have and no commit before. */
+  readonly #pageExtents = new Map<string, readonly Extent[]>()
   /** What refused operations touched, and which one it was. */
   readonly #poisoned = new Map<string, number>()
 
@@ -186,8 +207,8 @@ class Application {
     const standing = local.node(plan.node)
     const copy = plan.kind === 'keep-both' ? this.#input.copyId(index) : undefined
     const number = copy === undefined ? (standing?.number ?? 0) + 1 : 1
-    const built = content.kind === 'whole' ? content.version : this.#appended(plan, content)
-    const made = this.#seal(effective, plan, content, built, number, copy ?? plan.node)
+    const { version: built, parts } = content.kind === 'whole' ? content : this.#appended(plan, content)
+    const made = this.#seal(effective, plan, { ...content, built, parts }, number, copy ?? plan.node)
     const version = {
       id: made.versionId,
       parents: [...made.parents],
@@ -206,58 +227,70 @@ class Application {
   #seal(
     operation: ContentOperation,
     plan: ContentPlan,
-    content: WholeContent | AppendedContent,
-    built: BuiltVersion,
+    content: ContentToSeal,
     number: number,
     nodeId: string,
   ): MadeVersion {
     const { tenantId, author, nowMs } = this.#input
+    const { built, key, parts, uploaded, objectIds } = content
     const base = 'base' in operation ? operation.base : null
     const parent = plan.kind === 'keep-both' ? base : plan.head
     const parents = parent === null ? [] : [parent]
     const place = { versionId: operation.version, number, parents, author, createdAtMs: nowMs }
-    const sealed = sealVersion(tenantId, content.key, built, place)
-    const referenced = new Set(built.extents.map(({ partId }) => partId))
+    const sealed = sealVersion(tenantId, key, built, place)
+    for (const [partId, extents] of built.pageExtents ?? []) this.#pageExtents.set(partId, extents)
     const made: MadeVersion = {
       ...built,
       versionId: operation.version,
       nodeId,
       number,
       parents,
-      key: content.key,
+      key,
       sealed,
-      parts: [...partsOf(content).filter(({ partId }) => referenced.has(partId)), ...sealed.pages],
-      uploaded: content.kind === 'whole' ? content.uploaded : [],
-      objectIds: content.kind === 'whole' ? content.objectIds : [],
+      parts,
+      uploaded,
+      objectIds,
     }
     this.#versions.set(operation.version, made)
     return made
   }
 
   /** The head's content with bytes added, whichever head it is by now. */
-  #appended(plan: ContentPlan, content: AppendedContent): BuiltVersion {
-    const head = plan.head === null ? { size: 0, extents: [] } : this.#versionInReach(plan.head)
-    const extents = withTailJoined(head.extents, content)
-    let end = head.size
-    for (const part of content.parts) {
-      extents.push(extentOfPart(part, end))
-      end += part.size
+  #appended(plan: ContentPlan, content: AppendedContent): Appended {
+    const head = plan.head === null ? NOTHING : this.#versionInReach(plan.head)
+    const below = head.layout.kind === 'inline' ? [] : head.layout.pages.slice(0, -1)
+    const standing = withTailJoined(this.#tailInReach(head.layout, plan.head), content)
+    const added = content.extents.map((extent) => ({ ...extent, offset: extent.offset + head.size }))
+    const run = [...standing, ...added]
+    const stretches = [...below.map((page) => ({ page })), { extents: run }]
+    const { layout, pages, pageExtents } = paged(this.#input.tenantId, content.key, stretches)
+    const size = head.size + content.size
+    const sealed = content.coalesced === null ? content.parts : [...content.parts, content.coalesced.part]
+    const named = new Set(run.map(({ partId }) => partId))
+    const parts = [...sealed.filter(({ partId }) => named.has(partId)), ...pages]
+    if (!hashesBytes(size, layout)) {
+      const contentHash = layoutHash(layout)
+      return { version: { size, layout, pageExtents, contentHash, contentMac: contentHash }, parts }
     }
-    const [only] = extents
-    if (!hashesBytes(end, extents)) {
-      const contentHash = extentsHash(extents)
-      return { size: end, extents, contentHash, contentMac: contentHash }
-    }
-    if (head.size === 0 && only !== undefined) {
-      return { size: end, extents, contentHash: content.sha256, contentMac: only.mac }
-    }
+    const [only] = added
+    if (standing.length > 0) throw new Refusal('invalid_request', 'there is nothing to append')
     // One extent or none, yet not all of the content: the file began as a hole.
-    if (head.extents.length > 0) throw new Refusal('invalid_request', 'there is nothing to append')
     const contentHash = sha256(Buffer.concat([Buffer.alloc(head.size), content.data]))
-    return { size: end, extents, contentHash, contentMac: contentHash }
+    // The part's own hash tells the content only where the content is all of the part.
+    const sole = sealed.find((part) => head.size === 0 && part.partId === only?.partId && part.size === size)
+    return { version: { size, layout, contentHash, contentMac: sole?.contentMac ?? contentHash }, parts }
   }
 
-  #versionInReach(id: string): Pick<OpenedVersion, 'size' | 'extents'> {
+  #tailInReach(layout: Layout, versionId: string | null): readonly Extent[] {
+    if (layout.kind === 'inline') return layout.extents
+    const last = lastPageOf(layout)
+    if (last === undefined || versionId === null) return []
+    const found = this.#pageExtents.get(last.partId) ?? this.#input.page(last)
+    if (found === undefined) throw new VersionNotAtHand(versionId)
+    return found
+  }
+
+  #versionInReach(id: string): Pick<OpenedVersion, 'size' | 'layout'> {
     const found = this.#versions.get(id) ?? this.#input.opened(id)
     if (found === undefined) throw new VersionNotAtHand(id)
     return found
@@ -323,9 +356,4 @@ function sameRun(one: Extent, other: Extent): boolean {
     one.length === other.length &&
     one.partOffset === other.partOffset
   )
-}
-
-function partsOf(content: WholeContent | AppendedContent): readonly SealedPart[] {
-  if (content.kind === 'whole') return content.parts
-  return content.coalesced === null ? content.parts : [...content.parts, content.coalesced.part]
 }

@@ -26,8 +26,10 @@ import {
 } from '@agentfs/storage'
 import { isContentOperation, type TreeReader } from '@agentfs/tree'
 import type { Caller } from '../caller.js'
+import { lastPageOf } from '../content/layout.js'
 import type { PackHint } from '../followers/pack-hint.js'
 import type { Announcer, Clock } from '../ports.js'
+import type { OpenedVersion } from '../reads/version-opener.js'
 import { recordsAppended } from '../streams/append-records.js'
 import type { AuthorDraft, RecordAuthor } from '../streams/record-author.js'
 import { type AppliedCommit, applyCommit, VersionNotAtHand } from './apply-commit.js'
@@ -231,6 +233,7 @@ export class Committer {
           copyId,
           contents: prepared.contents,
           held,
+          page: (page) => this.#tools.pages.remembered(scope, page),
           opened: (versionId) => this.#tools.opener.remembered(scope, versionId),
           authorise: authoriser(caller, locked, nowMs),
         })
@@ -254,7 +257,10 @@ export class Committer {
   ): Promise<void> {
     const [row] = await findVersionsWithKeys(tx, agentId, [versionId])
     if (row !== undefined) await this.#tools.opener.openStaged(tx, agentId, row)
-    if (this.#tools.opener.remembered(tx.scope, versionId) === undefined) throw new PrepareAgain(message)
+    const opened = this.#tools.opener.remembered(tx.scope, versionId)
+    const last = opened === undefined ? undefined : lastPageOf(opened.layout)
+    const isAtHand = last === undefined || this.#tools.pages.remembered(tx.scope, last) !== undefined
+    if (opened === undefined || !isAtHand) throw new PrepareAgain(message)
   }
 
   async #save(
@@ -330,13 +336,20 @@ export class Committer {
   #afterCommit(scope: TenantScope, request: CommitRequest, outcome: CommitOutcome): void {
     if (outcome.applied === null) return
     for (const version of outcome.applied.versions) {
-      this.#tools.opener.remember(scope, { ...version, keyId: version.key.keyId })
+      this.#tools.opener.remember(scope, openedOf(version))
+      this.#tools.pages.remember(scope, version.pageExtents ?? new Map())
     }
     const { agentId } = request.agent
     const { epoch, seq } = outcome
     this.#tools.announcer.publish({ tenantId: scope.tenantId, agentId, epoch, seq })
     this.#tools.packHint.hint(scope, agentId, outcome.stagedBytes ?? 0)
   }
+}
+
+/** What readers keep of a version; none of the sealed bytes, which the caches would hold on to. */
+function openedOf(version: AppliedCommit['versions'][number]): OpenedVersion {
+  const { versionId, nodeId, number, size, layout, contentHash, contentMac, key } = version
+  return { versionId, nodeId, keyId: key.keyId, number, size, layout, contentHash, contentMac }
 }
 
 function requireAll(results: readonly OperationResult[]): void {

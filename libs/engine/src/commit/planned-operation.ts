@@ -32,10 +32,15 @@ export interface WholeContent {
 export interface AppendedContent {
   readonly kind: 'append'
   readonly parts: readonly SealedPart[]
+  /** Parts that went up before, and objects that hold some of them. */
+  readonly uploaded: readonly string[]
+  readonly objectIds: readonly string[]
   readonly key: UsableKey
+  /** Where the bytes are, as if the file began with them. */
+  readonly extents: readonly Extent[]
+  readonly size: number
+  /** The bytes themselves where they are few enough for a content hash over bytes; else empty. */
   readonly data: Uint8Array
-  /** Their SHA-256, which is the content's where the file is empty so far. */
-  readonly sha256: Uint8Array
   /** Trailing extents of the head, and one part that holds the same bytes: put in their place where they still stand. */
   readonly coalesced: { readonly extents: readonly Extent[]; readonly part: SealedPart } | null
 }

@@ -10,11 +10,21 @@ import {
 } from '@agentfs/storage'
 import { type ContentOperation, isContentOperation } from '@agentfs/tree'
 import type { BuiltVersion, SealedPart } from '../content/built-content.js'
-import { extentsHash, hashesBytes, sha256 } from '../content/content-hash.js'
-import { covers, cutAt, layOver } from '../content/extents.js'
+import { hashesBytes, sha256 } from '../content/content-hash.js'
+import { covers, cutAt, type Laid } from '../content/extents.js'
+import {
+  edited,
+  inlineLayout,
+  lastPageOf,
+  type Layout,
+  layoutHash,
+  paged,
+  type Stretch,
+} from '../content/layout.js'
 import { extentOfPart, sealPart } from '../content/seal-part.js'
 import type { KeyVault, NewKey, UsableKey } from '../keys/key-vault.js'
 import type { ContentReader } from '../reads/content-reader.js'
+import type { ExtentPages } from '../reads/extent-pages.js'
 import type { OpenedVersion, VersionOpener } from '../reads/version-opener.js'
 import { coalescibleTail } from './coalesce.js'
 import type {
@@ -33,6 +43,7 @@ export interface PrepareTools {
   readonly database: Database
   readonly vault: KeyVault
   readonly opener: VersionOpener
+  readonly pages: ExtentPages
   readonly reader: ContentReader
   readonly fileBytesMax: number
 }
@@ -97,6 +108,9 @@ async function findFacts(
   return tools.database.readTenant(scope, (tx) => findPrepareFacts(tx, agentId, needs))
 }
 
+/** What content stands on. */
+type Base = Pick<BuiltVersion, 'size' | 'layout'>
+
 class Preparation {
   readonly newKeys: NewKey[] = []
   readonly usedKeyIds = new Set<string>()
@@ -105,10 +119,12 @@ class Preparation {
   readonly #agentId: string
   readonly #facts: PrepareFacts
   readonly #nodes: ReadonlyMap<string, PrepareNode>
+  readonly #parts: ReadonlyMap<string, PrepareFacts['parts'][number]>
   readonly #keys: ReadonlyMap<string, UsableKey>
   readonly #keyOfNode = new Map<string, UsableKey>()
   /** Versions that earlier operations of the same push make. */
-  readonly #made = new Map<string, Pick<BuiltVersion, 'size' | 'extents'>>()
+  readonly #made = new Map<string, Base>()
+  readonly #madePages = new Map<string, readonly Extent[]>()
   /** Plaintext of parts sealed here, which no row holds yet. */
   readonly #fresh = new Map<string, Uint8Array>()
 
@@ -124,6 +140,7 @@ class Preparation {
     this.#agentId = agentId
     this.#facts = facts
     this.#nodes = new Map(facts.nodes.map((node) => [node.askedId, node]))
+    this.#parts = new Map(facts.parts.map((part) => [part.partId, part]))
     this.#keys = keys
   }
 
@@ -154,46 +171,65 @@ class Preparation {
   ): Promise<PreparedContent> {
     if (size > this.#tools.fileBytesMax)
       return refused('too_large', 'the file is larger than the service takes')
-    const missing = partsIn(wire).filter((id) => !this.#facts.parts.some(({ partId }) => partId === id))
+    const missing = partsIn(wire).filter((id) => !this.#parts.has(id))
     if (missing.length > 0) return { kind: 'failed', result: { status: 'parts_missing', parts: missing } }
     const key = await this.#keyFor(targetOf(operation))
     const laid = this.#lay(wire, key)
     if (laid === undefined) return refused('invalid_request', 'an extent reaches past its part')
     const base = await this.#base(baseId)
     if (base === undefined && !covers(laid.extents, size)) return baseGone()
-    const extents = layOver(base?.extents ?? [], laid.extents, size)
-    const built = await this.#finish(key, size, extents, laid.parts)
+    const below = base?.layout ?? inlineLayout([])
+    const stretches = await edited(below, laid.extents, size, (page) => this.#page(page))
+    const built = await this.#finish(key, size, stretches, laid.parts)
     this.#made.set(operation.version, built.version)
     return { ...built, uploaded: laid.uploaded, objectIds: laid.objectIds }
   }
 
   async #append(operation: ContentOperation & { op: 'append' }): Promise<PreparedContent> {
     const target = targetOf(operation)
-    const key = await this.#keyFor(target)
-    const parts: SealedPart[] = []
-    for (let at = 0; at < operation.data.length; at += PART_BYTES_MAX) {
-      parts.push(this.#seal(key, operation.data.subarray(at, at + PART_BYTES_MAX)))
+    const wire: WireExtent[] = []
+    let size = 0
+    for (const part of operation.parts ?? []) {
+      wire.push({ offset: size, ...part })
+      size += part.length
     }
+    const missing = partsIn(wire).filter((id) => !this.#parts.has(id))
+    if (missing.length > 0) return { kind: 'failed', result: { status: 'parts_missing', parts: missing } }
+    if (operation.data.length > 0) wire.push({ offset: size, data: operation.data })
+    size += operation.data.length
+    const key = await this.#keyFor(target)
+    const laid = this.#lay(wire, key)
+    if (laid === undefined) return refused('invalid_request', 'an extent reaches past its part')
+    const extents = laid.extents.filter((extent) => 'partId' in extent)
     const headId = this.#nodes.get(target)?.headVersion ?? null
     const head = headId === null ? undefined : await this.#opened(headId)
-    if ((head?.size ?? 0) + operation.data.length > this.#tools.fileBytesMax) {
+    if ((head?.size ?? 0) + size > this.#tools.fileBytesMax) {
       return refused('too_large', 'the file is larger than the service takes')
     }
-    const tail = head === undefined ? undefined : coalescibleTail(head.extents)
+    const data = size <= PART_BYTES_MAX ? await this.#bytes(extents, 0, size) : new Uint8Array(0)
+    const standing = head === undefined ? [] : await this.#tail(head.layout)
+    const tail = coalescibleTail(standing)
     const coalesced =
-      head === undefined || tail === undefined
+      tail === undefined
         ? null
         : {
-            extents: head.extents.slice(tail.first, tail.end),
-            part: this.#seal(key, await this.#bytes(head.extents, tail.from, tail.to)),
+            extents: standing.slice(tail.first, tail.end),
+            part: this.#seal(key, await this.#bytes(standing, tail.from, tail.to)),
           }
-    const { data } = operation
-    return { kind: 'append', parts, key, data, sha256: sha256(data), coalesced }
+    const { parts, uploaded, objectIds } = laid
+    return { kind: 'append', parts, uploaded, objectIds, key, extents, size, data, coalesced }
+  }
+
+  /** The extents that an append finds at hand: those of the last page where there are pages. */
+  async #tail(layout: Layout): Promise<readonly Extent[]> {
+    const last = lastPageOf(layout)
+    if (last !== undefined) return this.#page(last)
+    return layout.kind === 'inline' ? layout.extents : []
   }
 
   /** Seals what is inline, and finds what went up before; undefined where an extent reaches past its part. */
   #lay(wire: readonly WireExtent[], key: UsableKey) {
-    const extents: Extent[] = []
+    const extents: Laid[] = []
     const parts: SealedPart[] = []
     const uploaded = new Set<string>()
     const objectIds = new Set<string>()
@@ -206,7 +242,11 @@ class Preparation {
         }
         continue
       }
-      const fact = this.#facts.parts.find(({ partId }) => partId === extent.part)
+      if ('hole' in extent) {
+        extents.push(extent)
+        continue
+      }
+      const fact = this.#parts.get(extent.part)
       if (fact === undefined || extent.partOffset + extent.length > fact.size) return undefined
       uploaded.add(fact.partId)
       this.usedKeyIds.add(fact.keyId)
@@ -227,24 +267,35 @@ class Preparation {
   async #finish(
     key: UsableKey,
     size: number,
-    extents: readonly Extent[],
+    stretches: readonly Stretch[],
     parts: readonly SealedPart[],
   ): Promise<Omit<WholeContent, 'uploaded' | 'objectIds'>> {
-    if (extents.length > FRAGMENTS_MAX && size <= PART_BYTES_MAX) {
-      const bytes = await this.#bytes(extents, 0, size)
+    if (size <= PART_BYTES_MAX && (stretches.length > 1 || tooMany(stretches[0]))) {
+      const all: Extent[] = []
+      for (const it of stretches) all.push(...('page' in it ? await this.#page(it.page) : it.extents))
+      const bytes = await this.#bytes(all, 0, size)
       const part = this.#seal(key, bytes)
       return { kind: 'whole', version: wholeVersion(part, bytes), parts: [part], key }
     }
-    const [only] = extents
-    const contentHash = hashesBytes(size, extents)
+    const { layout, pages, pageExtents } = paged(this.#scope.tenantId, key, stretches)
+    for (const [partId, extents] of pageExtents) this.#madePages.set(partId, extents)
+    const extents = stretches.flatMap((stretch) => ('page' in stretch ? [] : stretch.extents))
+    const contentHash = hashesBytes(size, layout)
       ? sha256(await this.#bytes(extents, 0, size))
-      : extentsHash(extents)
+      : layoutHash(layout)
+    const [only, ...others] = layout.kind === 'inline' ? layout.extents : []
     // The part's own hash tells the content only where the content is all of the part.
     const sole = parts.find(
-      (part) => extents.length === 1 && part.partId === only?.partId && part.size === size,
+      (part) => others.length === 0 && part.partId === only?.partId && part.size === size,
     )
     const contentMac = sole?.contentMac ?? contentHash
-    return { kind: 'whole', version: { size, extents, contentHash, contentMac }, parts, key }
+    const referenced = new Set(extents.map(({ partId }) => partId))
+    return {
+      kind: 'whole',
+      version: { size, layout, pageExtents, contentHash, contentMac },
+      parts: [...parts.filter(({ partId }) => referenced.has(partId)), ...pages],
+      key,
+    }
   }
 
   #seal(key: UsableKey, plaintext: Uint8Array): SealedPart {
@@ -253,10 +304,17 @@ class Preparation {
     return part
   }
 
+  async #page(page: Extent): Promise<readonly Extent[]> {
+    const made = this.#madePages.get(page.partId)
+    if (made !== undefined) return made
+    const [extents = []] = await this.#tools.pages.open(this.#scope, this.#agentId, [page])
+    return extents
+  }
+
   /** Plaintext of a run: of parts sealed here from memory, of all others as any reader. */
   async #bytes(extents: readonly Extent[], from: number, to: number): Promise<Buffer> {
     const stored = extents.filter(({ partId }) => !this.#fresh.has(partId))
-    const bytes = await this.#tools.reader.read(this.#scope, this.#agentId, stored, from, to)
+    const bytes = await this.#tools.reader.read(this.#scope, this.#agentId, inlineLayout(stored), from, to)
     for (const extent of cutAt(extents, to)) {
       const plain = this.#fresh.get(extent.partId)
       const end = extent.offset + extent.length
@@ -269,8 +327,8 @@ class Preparation {
   }
 
   /** The version content stands on: empty for none, undefined where it is not kept (any more). */
-  async #base(id: string | null): Promise<Pick<BuiltVersion, 'size' | 'extents'> | undefined> {
-    if (id === null) return { size: 0, extents: [] }
+  async #base(id: string | null): Promise<Base | undefined> {
+    if (id === null) return { size: 0, layout: inlineLayout([]) }
     return this.#made.get(id) ?? (await this.#opened(id))
   }
 
@@ -278,7 +336,10 @@ class Preparation {
     const row = this.#facts.versions.find(({ versionId }) => versionId === id)
     if (row === undefined || !this.#keys.has(row.keyId)) return undefined
     const opened = await this.#tools.opener.open(this.#scope, this.#agentId, row, this.#keys)
-    for (const { keyId } of opened.extents) this.usedKeyIds.add(keyId)
+    // A page's own key stands for those of what it lists: who erases a file erases all its keys.
+    const { layout } = opened
+    for (const { keyId } of layout.kind === 'inline' ? layout.extents : layout.pages)
+      this.usedKeyIds.add(keyId)
     return opened
   }
 
@@ -300,7 +361,17 @@ class Preparation {
 /** A version that is one part. */
 export function wholeVersion(part: SealedPart, bytes: Uint8Array): BuiltVersion {
   const extents = part.size === 0 ? [] : [extentOfPart(part, 0)]
-  return { size: part.size, extents, contentHash: sha256(bytes), contentMac: part.contentMac }
+  return {
+    size: part.size,
+    layout: inlineLayout(extents),
+    contentHash: sha256(bytes),
+    contentMac: part.contentMac,
+  }
+}
+
+/** A page of a file of at most 1 MiB is as much too many as extents above the limit. */
+function tooMany(stretch: Stretch | undefined): boolean {
+  return stretch !== undefined && ('page' in stretch || stretch.extents.length > FRAGMENTS_MAX)
 }
 
 function targetOf(operation: ContentOperation): string {
@@ -318,6 +389,7 @@ function basesOf(operation: Operation): string[] {
 
 function partsOf(operation: ContentOperation): string[] {
   if (operation.op === 'write') return partsIn(operation.extents)
+  if (operation.op === 'append') return (operation.parts ?? []).map(({ part }) => part)
   return operation.op === 'replace' && 'extents' in operation.content
     ? partsIn(operation.content.extents)
     : []

@@ -1,44 +1,110 @@
 import type { Extent } from '@agentfs/crypto'
 
-/** Extents with a run of bytes taken out: what reached over its edges is cut. */
-function withoutRun(extents: readonly Extent[], from: number, to: number): Extent[] {
-  const kept: Extent[] = []
-  for (const extent of extents) {
+/** A run of a file without bytes: what it lies over becomes a hole. */
+export interface Hole {
+  readonly offset: number
+  readonly length: number
+  readonly hole: true
+}
+
+/** What a write lays over a file. */
+export type Laid = Extent | Hole
+
+/** Extents with others laid over them, and cut at `size`; ordered. `base` must be ordered and disjoint, as a version's are. */
+export function layOver(base: readonly Extent[], over: readonly Laid[], size: number): Extent[] {
+  const laid = inOrder(over)
+  const kept: Laid[] = []
+  let next = 0
+  for (const extent of base) {
+    let from = extent.offset
     const end = extent.offset + extent.length
-    if (end <= from || extent.offset >= to) {
-      kept.push(extent)
-      continue
+    while (next < laid.length && endOf(laid[next]) <= from) next++
+    for (let index = next; from < end; index++) {
+      const above = laid[index]
+      if (above === undefined || above.offset >= end) break
+      if (above.offset > from) kept.push(cutTo(extent, from, above.offset))
+      from = endOf(above)
     }
-    if (extent.offset < from) kept.push({ ...extent, length: from - extent.offset })
-    if (end > to) {
-      const cut = to - extent.offset
-      kept.push({ ...extent, offset: to, length: end - to, partOffset: extent.partOffset + cut })
-    }
+    if (from < end) kept.push(cutTo(extent, from, end))
   }
-  return kept
+  const all = [...kept, ...laid].sort(byOffset)
+  return cutAt(
+    all.filter((run): run is Extent => !isHole(run)),
+    size,
+  )
 }
 
-/** Extents with others laid over them, and cut at `size`; ordered. */
-export function layOver(base: readonly Extent[], over: readonly Extent[], size: number): Extent[] {
-  let extents = [...base]
-  for (const extent of over) {
-    extents = withoutRun(extents, extent.offset, extent.offset + extent.length)
-    extents.push(extent)
-  }
-  return cutAt(extents, size).sort((left, right) => left.offset - right.offset)
-}
-
-/** Extents below `size`. */
+/** Extents below `size`; these are ordered. */
 export function cutAt(extents: readonly Extent[], size: number): Extent[] {
-  return withoutRun(extents, size, Number.MAX_SAFE_INTEGER)
+  return extents.flatMap((extent) => {
+    if (extent.offset >= size) return []
+    return extent.offset + extent.length <= size ? [extent] : [cutTo(extent, extent.offset, size)]
+  })
 }
 
-/** True where extents leave no hole in [0, size). */
-export function covers(extents: readonly Extent[], size: number): boolean {
+/** True where extents leave no run of [0, size) to what they lie over; a hole laid over it is not left. */
+export function covers(extents: readonly Laid[], size: number): boolean {
   let end = 0
-  for (const extent of [...extents].sort((left, right) => left.offset - right.offset)) {
+  for (const extent of [...extents].sort(byOffset)) {
     if (extent.offset > end) return false
-    end = Math.max(end, extent.offset + extent.length)
+    end = Math.max(end, endOf(extent))
   }
   return end >= size
+}
+
+/** The extents of an ordered list that overlap [from, to). */
+export function overlapping(extents: readonly Extent[], from: number, to: number): readonly Extent[] {
+  return extents.slice(
+    firstWhere(extents, (extent) => endOf(extent) > from),
+    firstWhere(extents, ({ offset }) => offset >= to),
+  )
+}
+
+/** Runs laid one over the other, as disjoint ones in order. A write of a large file has thousands, in order already. */
+export function inOrder(over: readonly Laid[]): readonly Laid[] {
+  const ordered = over.every((run, index) => index === 0 || endOf(over[index - 1]) <= run.offset)
+  if (ordered) return over
+  let laid: Laid[] = []
+  for (const run of over) {
+    laid = laid.flatMap((below) => {
+      const parts: Laid[] = []
+      if (below.offset < run.offset)
+        parts.push(cutTo(below, below.offset, Math.min(endOf(below), run.offset)))
+      if (endOf(below) > endOf(run))
+        parts.push(cutTo(below, Math.max(below.offset, endOf(run)), endOf(below)))
+      return parts
+    })
+    laid.push(run)
+  }
+  return laid.sort(byOffset)
+}
+
+function isHole(run: Laid): run is Hole {
+  return 'hole' in run
+}
+
+function cutTo<Run extends Laid>(run: Run, from: number, to: number): Run {
+  const cut = { ...run, offset: from, length: to - from }
+  return 'partOffset' in run ? { ...cut, partOffset: run.partOffset + (from - run.offset) } : cut
+}
+
+function endOf(run: { readonly offset: number; readonly length: number } | undefined): number {
+  return run === undefined ? 0 : run.offset + run.length
+}
+
+function byOffset(left: Laid, right: Laid): number {
+  return left.offset - right.offset
+}
+
+/** The index of the first extent that fits, by bisection; those behind it fit too. */
+function firstWhere(extents: readonly Extent[], fits: (extent: Extent) => boolean): number {
+  let low = 0
+  let high = extents.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const extent = extents[middle]
+    if (extent !== undefined && fits(extent)) high = middle
+    else low = middle + 1
+  }
+  return low
 }

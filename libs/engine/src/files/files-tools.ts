@@ -8,6 +8,7 @@ import type { PackHint } from '../followers/pack-hint.js'
 import type { KeyVault } from '../keys/key-vault.js'
 import type { Clock } from '../ports.js'
 import type { ContentReader } from '../reads/content-reader.js'
+import type { ExtentPages } from '../reads/extent-pages.js'
 import type { VersionOpener } from '../reads/version-opener.js'
 import type { Administration } from '../streams/administration.js'
 import type { Backlog } from '../sync/backlog.js'
@@ -20,6 +21,7 @@ export interface FilesTools {
   readonly gate: AgentGate
   readonly committer: Committer
   readonly opener: VersionOpener
+  readonly pages: ExtentPages
   readonly reader: ContentReader
   readonly parts: PartIntake
   readonly backlog: Backlog

@@ -231,12 +231,13 @@ async function holdsBytes(
   if (bytes.length === 0) return true
   const { scope } = caller.principal
   const opened = await tools.opener.open(scope, agent.agentId, head, keys)
-  const [only] = opened.extents
+  const { layout } = opened
+  const [only, ...others] = layout.kind === 'inline' ? layout.extents : []
   // A partial run of a part has the whole part's hash: only a whole part may be told by it.
-  if (opened.extents.length === 1 && only?.keyId === key.keyId && sameContentMac(head.contentMac, only.mac)) {
+  if (others.length === 0 && only?.keyId === key.keyId && sameContentMac(head.contentMac, only.mac)) {
     return sameContentMac(contentMac(macKeyOf(key), bytes), only.mac)
   }
-  const standing = await tools.reader.read(scope, agent.agentId, opened.extents, 0, opened.size)
+  const standing = await tools.reader.read(scope, agent.agentId, layout, 0, opened.size)
   return standing.equals(bytes)
 }
 

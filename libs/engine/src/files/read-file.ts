@@ -53,8 +53,8 @@ export async function readFile(
   await noteRead(tools, caller, agent, node, version.versionId, path, to - from)
   const body =
     to - from <= PART_BYTES_MAX
-      ? await tools.reader.read(scope, agent.agentId, version.extents, from, to)
-      : tools.reader.stream(scope, agent.agentId, version.extents, from, to)
+      ? await tools.reader.read(scope, agent.agentId, version.layout, from, to)
+      : tools.reader.stream(scope, agent.agentId, version.layout, from, to)
   return { ...opened, body }
 }
 
@@ -71,7 +71,7 @@ async function openChosen(
   if (ofHead && node.headVersion === null) return undefined
   // An opened manifest holds no bytes: those still need their keys' rows, which every read looks at.
   const known = ofHead ? tools.opener.remembered(scope, node.headVersion ?? '') : undefined
-  if (known !== undefined && known.extents.length > 0) return known
+  if (known !== undefined && known.size > 0) return known
   const { row, keys } = await tools.database.withTenant(scope, async (tx) => {
     const found = await findChosen(tx, agent.agentId, node, options)
     return { row: found, keys: await tools.vault.load(tx, found === undefined ? [] : [found.keyId]) }

@@ -39,10 +39,10 @@ export async function restoreFile(
   const opened = await tools.opener.open(scope, agent.agentId, row, keys)
   const key = keys.get(node.contentKeyId ?? '') ?? keys.get(row.keyId)
   if (key === undefined) throw new AgentfsError('not_found', { path, detail: 'the content was erased' })
-  const { size, extents, contentHash, contentMac } = opened
+  const { size, layout, contentHash, contentMac } = opened
   const content: WholeContent = {
     kind: 'whole',
-    version: { size, extents, contentHash, contentMac },
+    version: { size, layout, contentHash, contentMac },
     parts: [],
     uploaded: [],
     objectIds: [],

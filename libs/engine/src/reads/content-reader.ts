@@ -2,35 +2,35 @@ import type { TenantScope } from '@agentfs/access'
 import { AgentfsError } from '@agentfs/contracts'
 import { contentMac, type Extent, openObjectRange, sameContentMac } from '@agentfs/crypto'
 import { type Database, findKeys, findParts, type PartRow } from '@agentfs/storage'
+import type { Layout } from '../content/layout.js'
 import { macKeyOf } from '../content/seal-part.js'
 import type { KeyVault, UsableKey } from '../keys/key-vault.js'
+import type { ExtentPages } from './extent-pages.js'
 import type { SealedBytes } from './sealed-bytes.js'
 
-/** Bytes that a streamed read holds at once. */
+/** Bytes that a streamed read gives at once. */
 const READ_WINDOW_BYTES = 1_048_576
+/** Windows that are under way at once: more would hide more latency, and hold more memory for a slow reader. */
+const READ_AHEAD_WINDOWS = 3
 
 /** Reads content through its extents: only the chunks that hold the range are opened, and whole parts are checked. */
 export class ContentReader {
   readonly #database: Database
   readonly #vault: KeyVault
   readonly #sealed: SealedBytes
+  readonly #pages: ExtentPages
 
-  constructor(database: Database, vault: KeyVault, sealed: SealedBytes) {
+  constructor(database: Database, vault: KeyVault, sealed: SealedBytes, pages: ExtentPages) {
     this.#database = database
     this.#vault = vault
     this.#sealed = sealed
+    this.#pages = pages
   }
 
   /** The bytes from `from` to `to`; holes are zeros. For ranges that fit in memory. */
-  async read(
-    scope: TenantScope,
-    agentId: string,
-    extents: readonly Extent[],
-    from: number,
-    to: number,
-  ): Promise<Buffer> {
+  async read(scope: TenantScope, agentId: string, layout: Layout, from: number, to: number): Promise<Buffer> {
     const bytes = Buffer.alloc(to - from)
-    const wanted = extents.filter(({ offset, length }) => offset < to && offset + length > from)
+    const wanted = await this.#pages.extents(scope, agentId, layout, from, to)
     if (wanted.length === 0) return bytes
     const { parts, keys } = await this.#load(scope, agentId, wanted)
     for (const extent of wanted) {
@@ -47,15 +47,25 @@ export class ContentReader {
   async *stream(
     scope: TenantScope,
     agentId: string,
-    extents: readonly Extent[],
+    layout: Layout,
     from: number,
     to: number,
   ): AsyncGenerator<Uint8Array> {
-    for (let at = from; at < to;) {
-      // Windows end at multiples of their size, where parts of large files do.
-      const end = Math.min(to, (Math.floor(at / READ_WINDOW_BYTES) + 1) * READ_WINDOW_BYTES)
-      yield await this.read(scope, agentId, extents, at, end)
-      at = end
+    const ahead: Promise<Buffer>[] = []
+    let at = from
+    for (;;) {
+      while (at < to && ahead.length < READ_AHEAD_WINDOWS) {
+        // Windows end at multiples of their size, where parts of large files do.
+        const end = Math.min(to, (Math.floor(at / READ_WINDOW_BYTES) + 1) * READ_WINDOW_BYTES)
+        const reading = this.read(scope, agentId, layout, at, end)
+        // Whoever stops consuming leaves some of these behind; a failure is thrown where its bytes are due.
+        reading.catch(() => undefined)
+        ahead.push(reading)
+        at = end
+      }
+      const next = ahead.shift()
+      if (next === undefined) return
+      yield await next
     }
   }
 

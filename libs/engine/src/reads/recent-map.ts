@@ -1,10 +1,13 @@
-/** A map of the `sizeMax` most recently used entries. */
+/** A map of the most recently used entries that weigh no more than `weightMax` together; each weighs 1 unless told. */
 export class RecentMap<Value> {
-  readonly #sizeMax: number
+  readonly #weightMax: number
+  readonly #weigh: (value: Value) => number
   readonly #entries = new Map<string, Value>()
+  #weight = 0
 
-  constructor(sizeMax: number) {
-    this.#sizeMax = sizeMax
+  constructor(weightMax: number, weigh: (value: Value) => number = () => 1) {
+    this.#weightMax = weightMax
+    this.#weigh = weigh
   }
 
   get(name: string): Value | undefined {
@@ -16,13 +19,19 @@ export class RecentMap<Value> {
   }
 
   set(name: string, value: Value): void {
-    this.#entries.delete(name)
+    this.delete(name)
     this.#entries.set(name, value)
-    const [oldest] = this.#entries.keys()
-    if (oldest !== undefined && this.#entries.size > this.#sizeMax) this.#entries.delete(oldest)
+    this.#weight += this.#weigh(value)
+    for (const oldest of this.#entries.keys()) {
+      if (this.#weight <= this.#weightMax) break
+      this.delete(oldest)
+    }
   }
 
   delete(name: string): void {
+    const found = this.#entries.get(name)
+    if (found === undefined) return
     this.#entries.delete(name)
+    this.#weight -= this.#weigh(found)
   }
 }

@@ -1,54 +1,42 @@
 import type { TenantScope } from '@agentfs/access'
 import { AgentfsError } from '@agentfs/contracts'
-import {
-  decodeExtentPage,
-  type Extent,
-  type Manifest,
-  openManifest,
-  openObject,
-  verifyPagedExtents,
-} from '@agentfs/crypto'
-import {
-  type Database,
-  findParts,
-  type PartRow,
-  type TenantTransaction,
-  type VersionRow,
-  type WithKey,
-} from '@agentfs/storage'
+import { type Manifest, openManifest, verifyPagedExtents } from '@agentfs/crypto'
+import type { TenantTransaction, VersionRow, WithKey } from '@agentfs/storage'
+import { lastPageOf, type Layout } from '../content/layout.js'
 import type { KeyVault, UsableKey } from '../keys/key-vault.js'
+import type { ExtentPages } from './extent-pages.js'
 import { RecentMap } from './recent-map.js'
 import type { SealedBytes } from './sealed-bytes.js'
 
-/** A version with its manifest opened and all its extents at hand. */
+/** A version with its manifest opened; its pages of extents, where it has some, are opened by who needs them. */
 export interface OpenedVersion {
   readonly versionId: string
   readonly nodeId: string
   readonly keyId: string
   readonly number: number
   readonly size: number
-  readonly extents: readonly Extent[]
+  readonly layout: Layout
   readonly contentHash: Uint8Array
   readonly contentMac: Uint8Array
 }
 
-/** Page parts of a manifest, with the keys that open them. */
-interface LoadedPages {
-  readonly parts: ReadonlyMap<string, PartRow>
-  readonly keys: ReadonlyMap<string, UsableKey>
-}
+/** Parts that remembered versions name together, a version counted as one: some 10 MB of memory. */
+const NAMED_PARTS_MAX = 32_768
 
 /** Opens manifests, and remembers those opened: a version never changes. */
 export class VersionOpener {
-  readonly #database: Database
   readonly #vault: KeyVault
   readonly #sealed: SealedBytes
-  readonly #opened = new RecentMap<OpenedVersion>(4096)
+  readonly #pages: ExtentPages
+  readonly #opened = new RecentMap<OpenedVersion>(
+    NAMED_PARTS_MAX,
+    ({ layout }) => 1 + (layout.kind === 'inline' ? layout.extents : layout.pages).length,
+  )
 
-  constructor(database: Database, vault: KeyVault, sealed: SealedBytes) {
-    this.#database = database
+  constructor(vault: KeyVault, sealed: SealedBytes, pages: ExtentPages) {
     this.#vault = vault
     this.#sealed = sealed
+    this.#pages = pages
   }
 
   /** A version opened before, without I/O: for use under a lock. */
@@ -67,19 +55,23 @@ export class VersionOpener {
    */
   async openStaged(tx: TenantTransaction, agentId: string, row: WithKey<VersionRow>): Promise<void> {
     const { scope } = tx
-    if (row.sealed === null || row.openingKeyId === null) return
-    if (this.remembered(scope, row.versionId) !== undefined) return
+    const known = this.remembered(scope, row.versionId) ?? (await this.#openedStaged(scope, row))
+    // An append goes into the last page.
+    const last = known === undefined ? undefined : lastPageOf(known.layout)
+    if (last !== undefined) await this.#pages.openStaged(tx, agentId, last)
+  }
+
+  async #openedStaged(scope: TenantScope, row: WithKey<VersionRow>): Promise<OpenedVersion | undefined> {
+    if (row.sealed === null || row.openingKeyId === null) return undefined
     const keyRow = { keyId: row.openingKeyId, keyVersion: row.keyVersion, wrapped: row.wrapped }
     const [key] = (await this.#vault.unwrap(scope, [keyRow])).values()
-    if (key === undefined) return
+    if (key === undefined) return undefined
     const manifest = openManifest({ tenantId: scope.tenantId, ...key }, row.versionId, row.sealed)
-    const loaded =
-      manifest.extents.kind === 'paged'
-        ? await this.#pageParts(tx, agentId, manifest.extents.pages)
-        : undefined
-    if (loaded !== undefined && [...loaded.parts.values()].some(({ sealed }) => sealed === null)) return
-    const extents = await this.#extents(scope, manifest, loaded)
-    this.remember(scope, { ...openedOf(row, manifest), extents })
+    // A manifest of the first releases needs all its pages to be believed: that is left to another preparation.
+    if (manifest.extents.kind === 'paged' && manifest.extents.hashed === 'extents') return undefined
+    const opened = openedOf(row, manifest)
+    this.remember(scope, opened)
+    return opened
   }
 
   /**
@@ -98,56 +90,23 @@ export class VersionOpener {
     if (known !== undefined) return known
     const sealed = await this.#sealed.get(scope, row.versionId, row)
     const manifest = openManifest({ tenantId: scope.tenantId, ...key }, row.versionId, sealed)
-    const listed = manifest.extents
-    const loaded =
-      listed.kind === 'paged'
-        ? await this.#database.withTenant(scope, (tx) => this.#pageParts(tx, agentId, listed.pages))
-        : undefined
-    const opened = { ...openedOf(row, manifest), extents: await this.#extents(scope, manifest, loaded) }
+    if (manifest.extents.kind === 'paged' && manifest.extents.hashed === 'extents') {
+      const extents = await this.#pages.open(scope, agentId, manifest.extents.pages)
+      verifyPagedExtents(manifest, extents.flat())
+    }
+    const opened = openedOf(row, manifest)
     this.remember(scope, opened)
     return opened
-  }
-
-  async #extents(
-    scope: TenantScope,
-    manifest: Manifest,
-    loaded: LoadedPages | undefined,
-  ): Promise<readonly Extent[]> {
-    if (manifest.extents.kind === 'inline') return manifest.extents.extents
-    const extents: Extent[] = []
-    for (const page of manifest.extents.pages) {
-      const part = loaded?.parts.get(page.partId)
-      const key = loaded?.keys.get(page.keyId)
-      if (part === undefined || key === undefined) {
-        throw new AgentfsError('object_corrupt', {
-          objectId: page.partId,
-          reason: 'a page of extents is missing',
-        })
-      }
-      const sealed = await this.#sealed.get(scope, page.partId, part)
-      const binding = { kind: 'part', tenantId: scope.tenantId, objectId: page.partId, ...key } as const
-      extents.push(...decodeExtentPage(page, openObject(binding, sealed)))
-    }
-    verifyPagedExtents(manifest, extents)
-    return extents
-  }
-
-  async #pageParts(tx: TenantTransaction, agentId: string, pages: readonly Extent[]): Promise<LoadedPages> {
-    const rows = await findParts(
-      tx,
-      agentId,
-      pages.map(({ partId }) => partId),
-    )
-    const keys = await this.#vault.load(tx, [...new Set(pages.map(({ keyId }) => keyId))])
-    return { parts: new Map(rows.map((row) => [row.partId, row])), keys }
   }
 }
 
 /** What a row and its manifest say together; `object_corrupt` where they differ. */
-function openedOf(row: VersionRow, manifest: Manifest): Omit<OpenedVersion, 'extents'> {
+function openedOf(row: VersionRow, manifest: Manifest): OpenedVersion {
   if (manifest.number !== row.number || manifest.size !== row.size) {
     throw new AgentfsError('object_corrupt', { objectId: row.versionId, reason: 'manifest and row differ' })
   }
   const { versionId, nodeId, keyId, number, size, contentMac } = row
-  return { versionId, nodeId, keyId, number, size, contentHash: manifest.contentHash, contentMac }
+  const { contentHash, extents } = manifest
+  const layout = extents.kind === 'inline' ? extents : ({ kind: 'paged', pages: extents.pages } as const)
+  return { versionId, nodeId, keyId, number, size, layout, contentHash, contentMac }
 }

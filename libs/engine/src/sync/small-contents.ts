@@ -2,22 +2,27 @@ import type { TenantScope } from '@agentfs/access'
 import type { ContentItem } from '@agentfs/contracts'
 import type { Extent } from '@agentfs/crypto'
 import { type Database, findVersions } from '@agentfs/storage'
+import { inlineLayout } from '../content/layout.js'
 import type { KeyVault } from '../keys/key-vault.js'
 import type { ContentReader } from '../reads/content-reader.js'
+import type { ExtentPages } from '../reads/extent-pages.js'
 import type { OpenedVersion, VersionOpener } from '../reads/version-opener.js'
+
+/** What small contents are read with. */
+export interface SmallContentsTools {
+  readonly database: Database
+  readonly vault: KeyVault
+  readonly opener: VersionOpener
+  readonly pages: ExtentPages
+  readonly reader: ContentReader
+}
 
 /** Reads many small contents with few queries: their extents are laid end to end and read as one. */
 export class SmallContents {
-  readonly #database: Database
-  readonly #vault: KeyVault
-  readonly #opener: VersionOpener
-  readonly #reader: ContentReader
+  readonly #tools: SmallContentsTools
 
-  constructor(database: Database, vault: KeyVault, opener: VersionOpener, reader: ContentReader) {
-    this.#database = database
-    this.#vault = vault
-    this.#opener = opener
-    this.#reader = reader
+  constructor(tools: SmallContentsTools) {
+    this.#tools = tools
   }
 
   /** The contents of versions of at most `bytesEach`, in the order asked, while the total stays below `bytesAll`. */
@@ -28,10 +33,11 @@ export class SmallContents {
     bytesEach: number,
     bytesAll: number,
   ): Promise<ContentItem[]> {
+    const { database, vault, opener, pages, reader } = this.#tools
     const nodes = new Map(wanted.map(({ node, version }) => [version, node]))
-    const { rows, keys } = await this.#database.withTenant(scope, async (tx) => {
+    const { rows, keys } = await database.withTenant(scope, async (tx) => {
       const found = await findVersions(tx, agentId, [...nodes.keys()])
-      return { rows: found, keys: await this.#vault.load(tx, [...new Set(found.map(({ keyId }) => keyId))]) }
+      return { rows: found, keys: await vault.load(tx, [...new Set(found.map(({ keyId }) => keyId))]) }
     })
     const chosen = []
     let total = 0
@@ -41,8 +47,12 @@ export class SmallContents {
       total += row.size
       chosen.push(row)
     }
-    const opened = await Promise.all(chosen.map((row) => this.#opener.open(scope, agentId, row, keys)))
-    const joined = new Uint8Array(await this.#reader.read(scope, agentId, endToEnd(opened), 0, total))
+    const opened = await Promise.all(chosen.map((row) => opener.open(scope, agentId, row, keys)))
+    const extents = await Promise.all(
+      opened.map(({ layout, size }) => pages.extents(scope, agentId, layout, 0, size)),
+    )
+    const laid = inlineLayout(endToEnd(opened, extents))
+    const joined = new Uint8Array(await reader.read(scope, agentId, laid, 0, total))
     let at = 0
     return opened.map((version) => {
       const data = joined.subarray(at, (at += version.size))
@@ -51,11 +61,15 @@ export class SmallContents {
   }
 }
 
-function endToEnd(versions: readonly OpenedVersion[]): Extent[] {
+function endToEnd(
+  versions: readonly OpenedVersion[],
+  extentsOfEach: readonly (readonly Extent[])[],
+): Extent[] {
   const extents: Extent[] = []
   let start = 0
-  for (const { extents: own, size } of versions) {
-    for (const extent of own) extents.push({ ...extent, offset: extent.offset + start })
+  for (const [index, { size }] of versions.entries()) {
+    for (const extent of extentsOfEach[index] ?? [])
+      extents.push({ ...extent, offset: extent.offset + start })
     start += size
   }
   return extents

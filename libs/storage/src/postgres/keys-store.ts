@@ -113,10 +113,16 @@ export async function keysSharedBeyond(
   nodeIds: readonly string[],
 ): Promise<Set<string>> {
   const rows = await tx.query<{ keyId: string }>`
-    select distinct p.key_id from parts p
-    join versions v on v.tenant_id = p.tenant_id and v.agent_id = p.agent_id and p.part_id = any (v.part_ids)
-    join nodes n on n.tenant_id = v.tenant_id and n.agent_id = v.agent_id and n.node_id = v.node_id
-    where p.tenant_id = ${tx.tenantId} and p.agent_id = ${agentId} and p.key_id = any (${arrayLiteral(keyIds)}::uuid[])
-      and v.node_id <> all (${arrayLiteral(nodeIds)}::uuid[]) and n.deleted_at is null and n.head_version = v.version_id`
+    with named as (
+      select unnest(v.part_ids) as part_id from versions v
+      join nodes n on n.tenant_id = v.tenant_id and n.agent_id = v.agent_id and n.node_id = v.node_id
+      where v.tenant_id = ${tx.tenantId} and v.agent_id = ${agentId} and v.node_id <> all (${arrayLiteral(nodeIds)}::uuid[])
+        and n.deleted_at is null and n.head_version = v.version_id),
+    used as (
+      select part_id from named
+      union select unnest(p.part_ids) from named join parts p
+        on p.tenant_id = ${tx.tenantId} and p.agent_id = ${agentId} and p.part_id = named.part_id)
+    select distinct p.key_id from parts p join used on used.part_id = p.part_id
+    where p.tenant_id = ${tx.tenantId} and p.agent_id = ${agentId} and p.key_id = any (${arrayLiteral(keyIds)}::uuid[])`
   return new Set(rows.map(({ keyId }) => keyId))
 }

@@ -24,6 +24,8 @@ export interface NewPartRow {
   readonly sealed: Uint8Array | null
   readonly sealedLength: number
   readonly objectId: string | null
+  /** The parts that a page of extents lists; none for a part that holds content. */
+  readonly partIds?: readonly string[]
 }
 
 /** Adds parts; without `seq` they wait for a push to name them. A part that is there already stays as it is. */
@@ -35,16 +37,18 @@ export function partsInserted(
 ): Statement {
   return statement`
     insert into parts (tenant_id, agent_id, epoch, seq, created_at, part_id, node_id, key_id, size, content_mac, sealed,
-      sealed_length, object_id, object_offset)
-    select ${tenantId}::uuid, ${agentId}::uuid, ${commit.epoch}::integer, ${commit.seq}::bigint, ${commit.at}::timestamptz, p.*,
+      sealed_length, object_id, part_ids, object_offset)
+    select ${tenantId}::uuid, ${agentId}::uuid, ${commit.epoch}::integer, ${commit.seq}::bigint, ${commit.at}::timestamptz,
+      p.part_id, p.node_id, p.key_id, p.size, p.content_mac, p.sealed, p.sealed_length, p.object_id, p.part_ids::uuid[],
       case when p.object_id is null then null else 0 end
     from unnest(
       ${arrayLiteral(rows.map((row) => row.partId))}::uuid[], ${arrayLiteral(rows.map((row) => row.nodeId))}::uuid[],
       ${arrayLiteral(rows.map((row) => row.keyId))}::uuid[], ${arrayLiteral(rows.map((row) => row.size))}::integer[],
       ${arrayLiteral(rows.map((row) => row.contentMac))}::bytea[], ${arrayLiteral(rows.map((row) => row.sealed))}::bytea[],
       ${arrayLiteral(rows.map((row) => row.sealedLength))}::integer[],
-      ${arrayLiteral(rows.map((row) => row.objectId))}::uuid[]
-    ) as p(part_id, node_id, key_id, size, content_mac, sealed, sealed_length, object_id)
+      ${arrayLiteral(rows.map((row) => row.objectId))}::uuid[],
+      ${arrayLiteral(rows.map(({ partIds }) => (partIds === undefined ? null : `{${partIds.join(',')}}`)))}::text[]
+    ) as p(part_id, node_id, key_id, size, content_mac, sealed, sealed_length, object_id, part_ids)
     on conflict (tenant_id, agent_id, part_id) do nothing returning part_id`
 }
 

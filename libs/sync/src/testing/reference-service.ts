@@ -142,9 +142,7 @@ export class ReferenceService {
     context: Parameters<typeof applyContent>[4],
   ): OperationResult {
     const plan = planContent(tree, operation)
-    const missing = extentsOf(operation).flatMap((it) =>
-      'part' in it && !this.parts.has(it.part) ? [it.part] : [],
-    )
+    const missing = partsOf(operation).filter((part) => !this.parts.has(part))
     if (missing.length > 0) return { status: 'parts_missing', parts: missing }
     const bytes = this.#bytes(operation, plan.head)
     this.contents.set(operation.version, bytes)
@@ -164,7 +162,11 @@ export class ReferenceService {
     }
     switch (operation.op) {
       case 'append':
-        return Buffer.concat([of(head), operation.data])
+        return Buffer.concat([
+          of(head),
+          ...(operation.parts ?? []).map((it) => this.#part(it)),
+          operation.data,
+        ])
       case 'truncate':
         return this.#laid(of(operation.base), operation.size, [])
       case 'write':
@@ -181,17 +183,26 @@ export class ReferenceService {
     const bytes = new Uint8Array(size)
     bytes.set(base.subarray(0, size))
     for (const extent of extents) {
-      const data =
-        'data' in extent
-          ? extent.data
-          : (this.parts.get(extent.part) ?? new Uint8Array(0)).subarray(
-              extent.partOffset,
-              extent.partOffset + extent.length,
-            )
+      if ('hole' in extent) {
+        bytes.fill(0, extent.offset, extent.offset + extent.length)
+        continue
+      }
+      const data = 'data' in extent ? extent.data : this.#part(extent)
       bytes.set(data.subarray(0, Math.max(0, size - extent.offset)), Math.min(extent.offset, size))
     }
     return bytes
   }
+
+  #part(run: { readonly part: string; readonly partOffset: number; readonly length: number }): Uint8Array {
+    const bytes = this.parts.get(run.part) ?? new Uint8Array(0)
+    return bytes.subarray(run.partOffset, run.partOffset + run.length)
+  }
+}
+
+/** The parts that an operation names. */
+function partsOf(operation: ContentOperation): string[] {
+  const named = operation.op === 'append' ? (operation.parts ?? []) : extentsOf(operation)
+  return named.flatMap((it) => ('part' in it ? [it.part] : []))
 }
 
 function extentsOf(operation: ContentOperation): readonly Extent[] {

@@ -103,6 +103,7 @@ export const parts = pgTable(
     sealedLength: integer('sealed_length').notNull(),
     objectId: uuid('object_id'),
     objectOffset: int8('object_offset'),
+    partIds: uuid('part_ids').array(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.agentId, t.partId] })],
 )
