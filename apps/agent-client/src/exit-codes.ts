@@ -1,4 +1,5 @@
 import { isAgentfsError, type ErrorCode } from '@agentfs/contracts'
+import { UnfinishedError } from './transfer/unfinished.js'
 
 /** Exit codes of every command (docs/CLI.md). */
 export const EXIT = {
@@ -44,7 +45,7 @@ const BY_CODE: Partial<Record<ErrorCode, ExitCode>> = {
 /** The exit code that tells a caller what kind of failure this was. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UsageError) return EXIT.usage
-  if (error instanceof UnpushedError) return EXIT.unpushed
+  if (error instanceof UnpushedError || error instanceof UnfinishedError) return EXIT.unpushed
   if (!isAgentfsError(error)) return EXIT.failed
   if (error.details['unreachable'] === true) return EXIT.unreachable
   return BY_CODE[error.code] ?? EXIT.failed

@@ -4,6 +4,7 @@ import { addAccountCommands } from './commands/account.js'
 import { addAgentCommands } from './commands/agents.js'
 import { addAuditCommand } from './commands/audit.js'
 import { addDoctorCommand } from './commands/doctor.js'
+import { addExportCommand } from './commands/export.js'
 import { addFileCommands } from './commands/files.js'
 import { addHistoryCommands } from './commands/history.js'
 import { addKeyCommands } from './commands/keys.js'
@@ -36,6 +37,7 @@ export function buildProgram(version: string): Command {
   addAgentCommands(program)
   addFileCommands(program)
   addHistoryCommands(program)
+  addExportCommand(program)
   addAuditCommand(program)
   addMountCommand(program)
   addRunCommand(program)

@@ -2,3 +2,4 @@ export { decodeDocument, type Document, readDocument } from './decode-document.j
 export { encodeDocument, encodeSidecar, fitsDocument } from './encode-document.js'
 export { metadataPath, namesOfMetadata } from './metadata-path.js'
 export * from './path-key.js'
+export { ownFrontmatter } from './own-frontmatter.js'

@@ -79,8 +79,10 @@ class GrowingTree {
   }
 
   #names(directory: string): Map<string, string> {
-    let names = this.entries.get(directory)
-    if (names === undefined) this.entries.set(directory, (names = new Map()))
+    const known = this.entries.get(directory)
+    if (known !== undefined) return known
+    const names = new Map<string, string>()
+    this.entries.set(directory, names)
     return names
   }
 }

@@ -1,0 +1,188 @@
+import {
+  type Agent,
+  AgentfsError,
+  type Name,
+  nameToBytes,
+  type NodeImage,
+  parsePath,
+  type Version,
+} from '@agentfs/contracts'
+import { type AgentHandle, readTree, type TreeSnapshot } from '@agentfs/sdk'
+import { extname } from 'node:path'
+import {
+  type Manifest,
+  type ManifestNode,
+  namesOfPlace,
+  type NodeLine,
+  placeOf,
+  type VersionLine,
+} from './manifest.js'
+import { retrying } from './retrying.js'
+
+/** What to export. */
+export interface ExportChoice {
+  readonly path: string
+  readonly versions: 'all' | 'head'
+  readonly form: 'markdown' | 'plain'
+}
+
+const LISTINGS_AT_ONCE = 8
+/** A path within an export that is longer gets a short name beside. */
+const PATH_BYTES_MAX = 2_000
+
+/** Reads the tree as of one seq and the versions of its files: all that an export holds but the bytes. */
+export async function planExport(
+  agent: AgentHandle,
+  about: Agent,
+  choice: ExportChoice,
+  signal: AbortSignal,
+): Promise<Manifest> {
+  const tree = await retrying(signal, () => readTree(agent.sync, signal))
+  const nodes = walk(tree, choice.path)
+  await inParallel(LISTINGS_AT_ONCE, nodes, async (node) => {
+    const image = tree.nodes.get(node.line.node)
+    if (image?.kind !== 'file' || image.version === null) return
+    node.versions.push(...(await versionsOf(agent, image, choice.versions, signal)))
+  })
+  return {
+    header: {
+      type: 'export',
+      format: 'agentfs-export',
+      formatVersion: 1,
+      agent: { id: about.id, name: about.name },
+      epoch: tree.epoch,
+      seq: tree.seq,
+      path: parsePath(choice.path).join('/'),
+      versions: choice.versions,
+      form: choice.form,
+      exportedAt: new Date().toISOString(),
+    },
+    nodes,
+  }
+}
+
+/** Where the content of a version lies within an export. */
+export function fileOf(node: NodeLine, version: VersionLine, head: boolean): string {
+  const names = namesOfPlace(node, 'the plan')
+  if (!head) return `versions/${node.node}/${version.number}${ordinaryExtension(names)}`
+  return isOrdinary(names) ? `files/${names.join('/')}` : `renamed/${node.node}${ordinaryExtension(names)}`
+}
+
+/** Whether a path can stand in any folder and archive as it is. */
+export function isOrdinary(names: readonly Name[]): boolean {
+  return names.every((name) => !name.startsWith('\0')) && Buffer.byteLength(names.join('/')) <= PATH_BYTES_MAX
+}
+
+function ordinaryExtension(names: readonly Name[]): string {
+  const extension = extname(names.at(-1) ?? '')
+  return /^\.[\w-]{1,16}$/.test(extension) ? extension : ''
+}
+
+/** All nodes at and below a path, parents first, names in order of their bytes; further names of one node become its links. */
+export function walk(tree: TreeSnapshot, path: string): ManifestNode[] {
+  const start = find(tree, parsePath(path))
+  const nodes: ManifestNode[] = []
+  const known = new Map<string, ManifestNode>()
+  const visit = (id: string, names: readonly Name[]): void => {
+    const image = tree.nodes.get(id)
+    if (image === undefined) return
+    const standing = known.get(id)
+    if (standing !== undefined) {
+      const { links = [] } = standing.line
+      standing.line.links = [...links, placeOf(names)]
+      return
+    }
+    const node: ManifestNode = { line: lineOf(image, names), versions: [] }
+    known.set(id, node)
+    nodes.push(node)
+    if (image.kind !== 'directory') return
+    const entries = [...(tree.entries.get(id) ?? [])]
+    entries.sort(([a], [b]) => Buffer.compare(nameToBytes(a), nameToBytes(b)))
+    for (const [name, child] of entries) visit(child, [...names, name])
+  }
+  // A single file stands under its own name.
+  visit(start.id, start.kind === 'directory' ? [] : parsePath(path).slice(-1))
+  return nodes
+}
+
+function find(tree: TreeSnapshot, names: readonly Name[]): NodeImage {
+  let id: string | undefined = tree.root
+  for (const name of names) id = id === undefined ? undefined : tree.entries.get(id)?.get(name)
+  const found = id === undefined ? undefined : tree.nodes.get(id)
+  if (found !== undefined) return found
+  throw new AgentfsError('not_found', { detail: `there is no ${names.join('/')}` })
+}
+
+function lineOf(image: NodeImage, names: readonly Name[]): NodeLine {
+  const { id, kind, mode, uid, gid, mtime, createdAt, modifiedAt, modifiedBy, target, xattrs } = image
+  return {
+    type: kind,
+    ...placeOf(names),
+    node: id,
+    mode,
+    uid,
+    gid,
+    mtime,
+    createdAt,
+    modifiedAt,
+    modifiedBy,
+    ...(target === undefined ? {} : { target }),
+    ...(xattrs === undefined || Object.keys(xattrs).length === 0 ? {} : { xattrs }),
+  }
+}
+
+/** The versions up to the head of the snapshot, oldest first: all, or the head alone. */
+async function versionsOf(
+  agent: AgentHandle,
+  image: NodeImage,
+  which: 'all' | 'head',
+  signal: AbortSignal,
+): Promise<VersionLine[]> {
+  const head = image.version
+  const { id: node, number, modifiedBy: author, modifiedAt: at, size } = image
+  // The only version of a file is told by the file.
+  if (head !== null && number === 1) {
+    return [
+      { type: 'version', node, version: head, number, parents: [], parentNumbers: [], author, at, size },
+    ]
+  }
+  const found: VersionLine[] = []
+  const numbers = new Map<string, number>()
+  let cursor: string | undefined
+  do {
+    const page: { limit: number; cursor?: string } = {
+      limit: which === 'head' ? 3 : 1_000,
+      ...(cursor === undefined ? {} : { cursor }),
+    }
+    const listed = await retrying(signal, () => agent.files.versionsOfNode(node, page))
+    // What came after the snapshot is newer than its head.
+    for (const version of listed.data) {
+      numbers.set(version.version, version.number)
+      if (version.number <= number) found.push(versionLineOf(node, version))
+    }
+    cursor = which === 'head' && found.length > 0 ? undefined : (listed.nextCursor ?? undefined)
+  } while (cursor !== undefined)
+  const chosen = which === 'head' ? found.slice(0, 1) : found.toReversed()
+  return chosen.map((line) => ({
+    ...line,
+    parentNumbers: line.parents.flatMap((parent) => numbers.get(parent) ?? []),
+  }))
+}
+
+function versionLineOf(node: string, it: Version): VersionLine {
+  const { version, number, parents, author, at, size } = it
+  return { type: 'version', node, version, number, parents, parentNumbers: [], author, at, size }
+}
+
+/** Does something for each item, so many at once. */
+export async function inParallel<T>(
+  atOnce: number,
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const rest = items.values()
+  const lane = async (): Promise<void> => {
+    for (const item of rest) await work(item)
+  }
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane))
+}
