@@ -41,6 +41,7 @@ export const auditAction = z.enum([
   'key.create',
   'key.revoke',
   'access.denied',
+  'audit.export',
 ])
 /** What happened. */
 export type AuditAction = z.infer<typeof auditAction>

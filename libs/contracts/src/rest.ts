@@ -252,6 +252,13 @@ export const auditEvent = z.object({
 })
 export type AuditEvent = z.infer<typeof auditEvent>
 
+/** A checkpoint: a C2SP signed note over the size and root of every log of the tenant that grew. */
+export const auditCheckpoint = z.object({ number: z.int(), at: instant, note: z.string() })
+export type AuditCheckpoint = z.infer<typeof auditCheckpoint>
+/** Which logs to export: of the whole tenant with its checkpoints, or of one agent. */
+export const auditExportQuery = z.object({ agent: z.string().optional() })
+export type AuditExportQuery = z.infer<typeof auditExportQuery>
+
 export const health = z.object({
   status: z.enum(['ok', 'unavailable']),
   checks: z.record(z.string(), z.enum(['ok', 'failed'])).optional(),

@@ -1,4 +1,12 @@
-import { auditEvent, auditQuery, health, listOf } from './rest.js'
+import {
+  auditCheckpoint,
+  auditEvent,
+  auditExportQuery,
+  auditQuery,
+  health,
+  listOf,
+  listQuery,
+} from './rest.js'
 import { defineRoutes } from './routes-definition.js'
 
 /** The audit log, and what the service says of itself. */
@@ -11,6 +19,30 @@ export const serviceRoutes = defineRoutes({
     permission: 'manager',
     query: auditQuery,
     answers: { 200: { description: 'Events', schema: listOf(auditEvent) } },
+    problems: ['forbidden', 'not_found'],
+  },
+  auditCheckpoints: {
+    method: 'GET',
+    path: '/v1/audit/checkpoints',
+    tag: 'Audit',
+    summary: 'Signed checkpoints over the logs, newest first',
+    description:
+      'Keep one somewhere else: with it, `agentfs-audit verify` tells whether anything before it was changed.',
+    permission: 'manager',
+    query: listQuery,
+    answers: { 200: { description: 'Checkpoints', schema: listOf(auditCheckpoint) } },
+    problems: ['forbidden'],
+  },
+  auditExport: {
+    method: 'GET',
+    path: '/v1/audit/export',
+    tag: 'Audit',
+    summary: 'Every record of every log, with checkpoints and the key that signs them',
+    description:
+      'One JSON object a line: `key`, `checkpoint` and `record` lines, which can be verified without the service.',
+    permission: 'manager',
+    query: auditExportQuery,
+    answers: { 200: { description: 'The logs', contentType: 'application/x-ndjson' } },
     problems: ['forbidden', 'not_found'],
   },
   healthz: {

@@ -73,6 +73,7 @@ export function createEngine(options: EngineOptions): Engine {
   const administration = new Administration(vault, authors, batch, clock)
   const gate = new AgentGate(database, administration, clock)
   const sealed = new SealedBytes(resources, limits.sealedCacheBytes)
+  const records = new RecordReader(database, vault, sealed)
   const pages = new ExtentPages(database, vault, sealed)
   const opener = new VersionOpener(vault, sealed, pages)
   const reader = new ContentReader(database, vault, sealed, pages)
@@ -101,14 +102,14 @@ export function createEngine(options: EngineOptions): Engine {
       database,
       gate,
       committer,
-      commits: new CommitReader(new RecordReader(database, vault, sealed)),
+      commits: new CommitReader(records),
       contents: new SmallContents({ database, vault, opener, pages, reader }),
       parts,
       backlog,
       administration,
       stillHolds: (principal, address) => accounts.stillHolds(principal, address),
     }),
-    audit: new AuditLog(database, vault, gate, administration, batch, log),
+    audit: new AuditLog(database, vault, gate, administration, batch, log, records),
     idempotency: new Idempotency(database, vault, clock),
     ready: async () => {
       await database.withoutTenant((tx) => tx.query`select 1 as one`)

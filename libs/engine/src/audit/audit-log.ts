@@ -1,10 +1,14 @@
+import type { ExportLine } from '@agentfs/audit'
 import {
   AgentfsError,
+  type AuditCheckpoint,
   type AuditEvent,
+  type AuditExportQuery,
   auditEvent,
   type AuditAction,
   type AuditQuery,
   type ListOf,
+  type ListQuery,
 } from '@agentfs/contracts'
 import {
   type AuditEventRow,
@@ -12,16 +16,19 @@ import {
   findKeys,
   findSubjectKeyId,
   listAuditEvents,
+  listCheckpoints,
   type TenantTransaction,
 } from '@agentfs/storage'
 import type { AgentGate } from '../agents/agent-gate.js'
 import type { AuditApi } from '../api/audit-api.js'
 import type { Caller } from '../caller.js'
+import { exportLog } from '../checkpoints/audit-export.js'
 import type { KeyVault, UsableKey } from '../keys/key-vault.js'
 import { openText } from '../keys/sealed-text.js'
 import type { EngineLog } from '../ports.js'
 import type { Administration } from '../streams/administration.js'
 import type { AuditBatch } from '../streams/audit-batch.js'
+import type { RecordReader } from '../streams/record-reader.js'
 
 /** The audit log of a tenant, as its managers see it. */
 export class AuditLog implements AuditApi {
@@ -31,6 +38,7 @@ export class AuditLog implements AuditApi {
   readonly #administration: Administration
   readonly #batch: AuditBatch
   readonly #log: EngineLog
+  readonly #records: RecordReader
 
   constructor(
     database: Database,
@@ -39,6 +47,7 @@ export class AuditLog implements AuditApi {
     administration: Administration,
     batch: AuditBatch,
     log: EngineLog,
+    records: RecordReader,
   ) {
     this.#database = database
     this.#vault = vault
@@ -46,15 +55,12 @@ export class AuditLog implements AuditApi {
     this.#administration = administration
     this.#batch = batch
     this.#log = log
+    this.#records = records
   }
 
   async listEvents(caller: Caller, query: AuditQuery): Promise<ListOf<AuditEvent>> {
-    const { principal } = caller
-    const { limits, scope, actor } = principal
-    // Auditors read the log and nothing else of what managers do; a key needs to be a manager's.
-    const mayList = (limits.role === 'manager' || actor.kind === 'user') && limits.prefixes === null
-    if (!mayList)
-      throw new AgentfsError('forbidden', { detail: 'the audit log needs a manager or an auditor' })
+    requireAuditor(caller)
+    const { limits, scope } = caller.principal
     const asked = query.agent === undefined ? undefined : (await this.#gate.open(caller, query.agent)).agentId
     const filter = {
       before: query.cursor ?? null,
@@ -75,6 +81,30 @@ export class AuditLog implements AuditApi {
       data: page.map((row) => eventOf(row, addressOf(scope.tenantId, row, subjects.get(row.actor)))),
       nextCursor: rows.length > query.limit ? (page.at(-1)?.eventId ?? null) : null,
     }
+  }
+
+  async listCheckpoints(caller: Caller, query: ListQuery): Promise<ListOf<AuditCheckpoint>> {
+    requireAuditorOfAll(caller)
+    const below = numberOf(query.cursor)
+    const rows = await this.#database.readTenant(caller.principal.scope, (tx) =>
+      listCheckpoints(tx, below, query.limit + 1),
+    )
+    const page = rows.slice(0, query.limit)
+    return {
+      data: page.map(({ number, at, note }) => ({ number, at: at.toISOString(), note })),
+      nextCursor: rows.length > query.limit ? String(page.at(-1)?.number) : null,
+    }
+  }
+
+  async export(caller: Caller, query: AuditExportQuery): Promise<AsyncIterable<ExportLine>> {
+    requireAuditor(caller)
+    const { scope } = caller.principal
+    const agentId = query.agent === undefined ? null : (await this.#gate.open(caller, query.agent)).agentId
+    if (agentId === null) requireAuditorOfAll(caller)
+    await this.#administration.note(caller, 'tenant', [{ action: 'audit.export' }], 'allowed', agentId)
+    // What is batched belongs into an export that was asked for after it happened.
+    await this.flush()
+    return exportLog({ database: this.#database, vault: this.#vault, records: this.#records }, scope, agentId)
   }
 
   recordDenial(
@@ -105,6 +135,28 @@ export class AuditLog implements AuditApi {
     }
     return subjects
   }
+}
+
+/** Auditors read the log and nothing else of what managers do; a key needs to be a manager's. */
+function requireAuditor({ principal: { limits, actor } }: Caller): void {
+  if ((limits.role === 'manager' || actor.kind === 'user') && limits.prefixes === null) return
+  throw new AgentfsError('forbidden', { detail: 'the audit log needs a manager or an auditor' })
+}
+
+/** What covers all agents of a tenant is for those who may see all of them. */
+function requireAuditorOfAll(caller: Caller): void {
+  requireAuditor(caller)
+  if (caller.principal.limits.agents === null) return
+  throw new AgentfsError('forbidden', {
+    detail:
+      'this covers all agents of the tenant, and the credential is limited to some; name one with agent=',
+  })
+}
+
+function numberOf(cursor: string | undefined): number {
+  if (cursor === undefined) return Number.MAX_SAFE_INTEGER
+  if (/^[1-9][0-9]{0,15}$/.test(cursor)) return Number(cursor)
+  throw new AgentfsError('invalid_request', { detail: 'this cursor was not given out here' })
 }
 
 function addressOf(tenantId: string, row: AuditEventRow, key: UsableKey | undefined): string | null {

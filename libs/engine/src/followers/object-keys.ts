@@ -23,6 +23,11 @@ export function ledgerKey(scope: TenantScope, objectId: string): string {
   return `${tenantPrefix(scope)}/keys/${objectId}`
 }
 
+/** A checkpoint of the audit log; sorted by name they are sorted by number. */
+export function checkpointKey(scope: TenantScope, number: number): string {
+  return `${tenantPrefix(scope)}/checkpoints/${String(number).padStart(12, '0')}`
+}
+
 function ownerPrefix(scope: TenantScope, agentId: string | null): string {
   return agentId === null ? tenantPrefix(scope) : `${tenantPrefix(scope)}/agents/${agentId}`
 }

@@ -73,7 +73,8 @@ export function streamAdvanced(
 ): Statement {
   return statement`
     update streams set head_seq = ${head.seq}, merkle_size = ${head.log.size}, merkle_range = ${head.log.range},
-      staged_bytes = staged_bytes + ${head.stagedBytes}, staged_since = coalesce(staged_since, ${head.at}), head_at = ${head.at}
+      staged_bytes = staged_bytes + ${head.stagedBytes}, staged_since = coalesce(staged_since, ${head.at}),
+      checkpoint_since = coalesce(checkpoint_since, ${head.at}), head_at = ${head.at}
     where tenant_id = ${tenantId} and stream_id = ${streamId}`
 }
 

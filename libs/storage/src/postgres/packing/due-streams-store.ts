@@ -33,6 +33,16 @@ export class DueStreamsStore {
     )
   }
 
+  /** Tenants with a stream that grew beyond its last checkpoint before an instant. */
+  async uncheckpointedAcrossTenants(before: Date, limit: number): Promise<string[]> {
+    const rows = await this.#database.acrossTenantsHeads(
+      (tx) => tx.query<{ tenantId: string }>`
+      select tenant_id from streams where checkpoint_since <= ${before}
+      group by tenant_id order by min(checkpoint_since) limit ${limit}`,
+    )
+    return rows.map(({ tenantId }) => tenantId)
+  }
+
   /** Ids of tenants after `after`, ascending, at most `limit`. */
   async tenantsAcrossTenants(after: string, limit: number): Promise<string[]> {
     const rows = await this.#database.acrossTenantsHeads(

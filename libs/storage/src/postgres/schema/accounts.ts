@@ -17,6 +17,7 @@ export const tenants = pgTable('tenants', {
   settings: jsonb('settings').notNull().default({}),
   createdAt: instant('created_at').notNull(),
   deletedAt: instant('deleted_at'),
+  auditKeyId: uuid('audit_key_id'),
 })
 
 /** Key-encryption keys, wrapped by the KMS. */

@@ -19,6 +19,7 @@ export const streams = pgTable(
     stagedSince: instant('staged_since'),
     flushRequestedAt: instant('flush_requested_at'),
     headAt: instant('head_at'),
+    checkpointSince: instant('checkpoint_since'),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.streamId] })],
 )
@@ -136,4 +137,18 @@ export const tombstones = pgTable(
     ledgeredAt: instant('ledgered_at'),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.keyId] })],
+)
+
+/** Signed checkpoints over a tenant's logs. */
+export const auditCheckpoints = pgTable(
+  'audit_checkpoints',
+  {
+    tenantId: uuid('tenant_id').notNull(),
+    number: int8('number').notNull(),
+    at: instant('at').notNull(),
+    note: text('note').notNull(),
+    hash: text('hash').notNull(),
+    storedAt: instant('stored_at'),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.number] })],
 )
