@@ -25,6 +25,19 @@ export const problem = z.looseObject({
 /** RFC 9457 problem details. */
 export type Problem = z.infer<typeof problem>
 
+/**
+ * What became of an erasure: nothing that these keys seal opens any more, from the moment it is answered. `keysShared` counts
+ * keys that another file needs (a conflict copy shares what it came from): they go when that one is erased too. `ledger` says
+ * whether the object store has the tombstones yet, which keep the keys from ever being recovered.
+ */
+export const erasure = z.object({
+  keys: z.int().min(0),
+  keysShared: z.int().min(0),
+  ledger: z.enum(['stored', 'pending']),
+})
+/** What became of an erasure. */
+export type Erasure = z.infer<typeof erasure>
+
 /** Query of every list. */
 export const listQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1_000).default(100),

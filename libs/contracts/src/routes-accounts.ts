@@ -4,6 +4,7 @@ import {
   agentCreateRequest,
   agentUpdateRequest,
   apiKey,
+  erasure,
   keyCreateAnswer,
   keyCreateRequest,
   listOf,
@@ -17,6 +18,7 @@ import {
   whoamiAnswer,
 } from './rest.js'
 import { defineRoutes } from './routes-definition.js'
+import { agentDeleteQuery } from './routes-queries.js'
 
 /** A sign-up; `invite` is the code the operator gave out, where the service asks for one. */
 export const signupBody = signupRequest.extend({ invite: z.string().max(200).optional() })
@@ -153,7 +155,11 @@ export const accountRoutes = defineRoutes({
     tag: 'Agents',
     summary: 'Delete an agent and its home',
     permission: 'manager',
-    answers: { 204: { description: 'Deleted' } },
+    query: agentDeleteQuery,
+    answers: {
+      204: { description: 'Deleted; or erased for good, where that was asked' },
+      202: { description: 'Erased; the tombstones wait for the object store', schema: erasure },
+    },
     problems: ['forbidden', 'not_found'],
   },
 })

@@ -12,6 +12,7 @@ import {
   treeQuery,
   version,
   writeAnswer,
+  erasure,
 } from './rest.js'
 import { defineRoutes, FILE_HEADERS } from './routes-definition.js'
 import {
@@ -128,7 +129,16 @@ export const fileRoutes = defineRoutes({
     permission: 'writer',
     query: fileDeleteQuery,
     headers: INSIST,
-    answers: { 204: { description: 'Deleted; restorable until retention ends' } },
+    answers: {
+      204: {
+        description: 'Deleted, restorable until retention ends; or erased for good, where that was asked',
+      },
+      202: {
+        description:
+          'Erased, with something to follow: tombstones that wait for the object store, or keys that another file still needs',
+        schema: erasure,
+      },
+    },
     problems: ['invalid_path', 'forbidden', 'not_found', 'not_empty', 'version_conflict'],
   },
   fileStat: {

@@ -24,6 +24,10 @@ export type FileAppendQuery = z.infer<typeof fileAppendQuery>
 export const fileDeleteQuery = z.object({ recursive: flag.optional(), erase: flag.optional() })
 export type FileDeleteQuery = z.infer<typeof fileDeleteQuery>
 
+/** `erase=true` deletes all keys of the agent too, with no way back. */
+export const agentDeleteQuery = z.object({ erase: flag.optional() })
+export type AgentDeleteQuery = z.infer<typeof agentDeleteQuery>
+
 export const statQuery = z.object({ path: path.default('') })
 export type StatQuery = z.infer<typeof statQuery>
 

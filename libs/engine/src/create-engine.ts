@@ -10,6 +10,7 @@ import { Files } from './files/files.js'
 import { SYSTEM_CLOCK } from './followers/follower-options.js'
 import type { PackHint } from './followers/pack-hint.js'
 import { Idempotency } from './idempotency/idempotency.js'
+import { Erasures } from './keys/erasures.js'
 import { KeyVault } from './keys/key-vault.js'
 import type { Announcer, Clock, EngineLog, TenantResources } from './ports.js'
 import { ContentReader } from './reads/content-reader.js'
@@ -67,6 +68,7 @@ export function createEngine(options: EngineOptions): Engine {
   const { database, resources, announcer, packHint, log, clock = SYSTEM_CLOCK } = options
   const limits = { ...ENGINE_LIMITS, ...options.limits }
   const vault = new KeyVault(database, resources)
+  const erasures = new Erasures({ database, resources, clock, packHint, log })
   const secrets = new Secrets(options.pepper)
   const authors = new RecordAuthor(database, vault, clock)
   const batch = new AuditBatch(database, vault, packHint, log, limits.auditBatchMs)
@@ -96,8 +98,8 @@ export function createEngine(options: EngineOptions): Engine {
   const accounts = new Accounts({ database, vault, secrets, resources, clock }, gate, administration)
   return {
     accounts,
-    agents: new Agents(database, vault, gate, administration, clock),
-    files: new Files({ ...tools, committer, parts, backlog }),
+    agents: new Agents(database, vault, gate, administration, erasures, clock),
+    files: new Files({ ...tools, erasures, committer, parts, backlog }),
     sync: new SyncService({
       database,
       gate,

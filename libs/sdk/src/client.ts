@@ -5,6 +5,7 @@ import type {
   ApiKey,
   AuditEvent,
   AuditQuery,
+  Erasure,
   FlushAnswer,
   FlushRequest,
   Health,
@@ -84,8 +85,11 @@ export class AgentfsClient {
     return this.#http.json('PATCH', `/v1/agents/${encodeURIComponent(agent)}`, { json: request })
   }
 
-  async deleteAgent(agent: string): Promise<void> {
-    await this.#http.request('DELETE', `/v1/agents/${encodeURIComponent(agent)}`)
+  /** Deletes an agent; `erase` all its keys too, and the answer says what is still to follow, null where nothing is. */
+  async deleteAgent(agent: string, options: { erase?: boolean } = {}): Promise<Erasure | null> {
+    const path = `/v1/agents/${encodeURIComponent(agent)}`
+    const response = await this.#http.request('DELETE', path, { query: { erase: options.erase } })
+    return response.status === 202 ? ((await response.json()) as Erasure) : null
   }
 
   /** A page of audit events, newest first. */

@@ -1,4 +1,4 @@
-import type { AppendAnswer, ListOf, Stat, Version, WriteAnswer } from '@agentfs/contracts'
+import type { AppendAnswer, Erasure, ListOf, Stat, Version, WriteAnswer } from '@agentfs/contracts'
 import type { Http, RequestBody, RequestOptions } from './http.js'
 import { encodePath } from './paths.js'
 
@@ -102,12 +102,19 @@ export class Files {
     })
   }
 
-  /** Removes a file, or with `recursive` a directory and all below. */
-  async remove(path: string, options: { recursive?: boolean; ifMatch?: string } = {}): Promise<void> {
-    await this.#http.request('DELETE', `${this.#base}/files/${encodePath(path)}`, {
-      query: { recursive: options.recursive },
+  /**
+   * Removes a file, or with `recursive` a directory and all below. `erase` deletes the keys too, with no way back; the answer
+   * then says what is still to follow, null where nothing is.
+   */
+  async remove(
+    path: string,
+    options: { recursive?: boolean; erase?: boolean; ifMatch?: string } = {},
+  ): Promise<Erasure | null> {
+    const response = await this.#http.request('DELETE', `${this.#base}/files/${encodePath(path)}`, {
+      query: { recursive: options.recursive, erase: options.erase },
       ...(options.ifMatch === undefined ? {} : { headers: { 'if-match': `"${options.ifMatch}"` } }),
     })
+    return response.status === 202 ? ((await response.json()) as Erasure) : null
   }
 
   /** What is known of a path. */

@@ -3,6 +3,7 @@ import { formatColumns, formatInstant } from '../terminal/format.js'
 import { ask } from '../terminal/ask.js'
 import { UsageError } from '../exit-codes.js'
 import { action, type CommandContext } from './context.js'
+import { whatFollows } from './erasure-words.js'
 import { allPages } from './pages.js'
 
 async function create(context: CommandContext, name: string): Promise<void> {
@@ -28,15 +29,23 @@ async function rename(context: CommandContext, from: string, to: string): Promis
   context.output.result(agent, `${from} is now ${agent.name}`)
 }
 
-async function remove(context: CommandContext, name: string, options: { yes?: boolean }): Promise<void> {
+async function remove(
+  context: CommandContext,
+  name: string,
+  options: { yes?: boolean; erase?: boolean },
+): Promise<void> {
+  const erase = options.erase === true
   const client = context.client()
   const agent = await client.getAgent(name)
   if (options.yes !== true) {
-    const answer = await ask(`Delete ${agent.name} and all its files? Type its name`, { flag: '--yes' })
+    const verb = erase ? 'Erase for good' : 'Delete'
+    const answer = await ask(`${verb} ${agent.name} and all its files? Type its name`, { flag: '--yes' })
     if (answer !== agent.name) throw new UsageError('not deleted: the name did not match')
   }
-  await client.deleteAgent(agent.id)
-  context.output.result({ deleted: agent.id }, `deleted ${agent.name}`)
+  const erasure = await client.deleteAgent(agent.id, { erase })
+  const done = erase ? 'erased' : 'deleted'
+  context.output.result({ [done]: agent.id, ...erasure }, `${done} ${agent.name}`)
+  if (erasure !== null) context.output.note(`${agent.name}: ${whatFollows(erasure)}`)
 }
 
 /** agents create, list, rename, delete. */
@@ -45,5 +54,9 @@ export function addAgentCommands(program: Command): void {
   agents.command('create <name>').action(action(create))
   agents.command('list').action(action(list))
   agents.command('rename <from> <to>').action(action(rename))
-  agents.command('delete <name>').option('--yes', 'do not ask').action(action(remove))
+  agents
+    .command('delete <name>')
+    .option('--yes', 'do not ask')
+    .option('--erase', 'delete all its keys too: no way back')
+    .action(action(remove))
 }

@@ -6,9 +6,10 @@ import { pipeline } from 'node:stream/promises'
 import { AgentfsError, type Stat } from '@agentfs/contracts'
 import type { Command } from 'commander'
 import { UsageError } from '../exit-codes.js'
-import { readStdin } from '../terminal/ask.js'
+import { ask, readStdin } from '../terminal/ask.js'
 import { formatBytes, formatColumns, formatInstant } from '../terminal/format.js'
 import { action, type CommandContext } from './context.js'
+import { whatFollows } from './erasure-words.js'
 
 function listingRow(entry: Stat, long: boolean): string[] {
   const shown = entry.kind === 'directory' ? `${entry.path}/` : entry.path
@@ -116,13 +117,19 @@ async function append(context: CommandContext, path: string, text: string | unde
 async function rm(
   context: CommandContext,
   paths: string[],
-  options: { recursive?: boolean; force?: boolean },
+  options: { recursive?: boolean; force?: boolean; erase?: boolean; yes?: boolean },
 ): Promise<void> {
   const files = context.client().agent(context.agent()).files
+  const erase = options.erase === true
+  if (erase && options.yes !== true) {
+    const question = `Erase ${paths.join(', ')} with every version, for good? Type yes`
+    if ((await ask(question, { flag: '--yes' })) !== 'yes') throw new UsageError('not erased')
+  }
   for (const path of paths) {
     try {
-      await files.remove(path, { recursive: options.recursive === true })
-      context.output.row({ removed: path }, '')
+      const erasure = await files.remove(path, { recursive: options.recursive === true, erase })
+      context.output.row({ [erase ? 'erased' : 'removed']: path, ...erasure }, '')
+      if (erasure !== null) context.output.note(`${path}: ${whatFollows(erasure)}`)
     } catch (error) {
       if (options.force !== true || !(error instanceof AgentfsError) || error.code !== 'not_found')
         throw error
@@ -195,6 +202,8 @@ export function addFileCommands(program: Command): void {
     .description('remove files; their versions stay restorable')
     .option('-r, --recursive', 'directories and all below')
     .option('-f, --force', 'no error where nothing exists')
+    .option('--erase', 'delete the keys of all their versions too: no way back')
+    .option('--yes', 'with --erase, do not ask')
     .action(action(rm))
   program.command('mv <from> <to>').option('-f, --force', 'replace what is there').action(action(mv))
   program.command('cp <from> <to>').option('-f, --force', 'replace what is there').action(action(cp))

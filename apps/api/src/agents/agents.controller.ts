@@ -1,10 +1,13 @@
-import { Controller, Inject, Param } from '@nestjs/common'
+import { Controller, Inject, Param, Res } from '@nestjs/common'
 import {
   type Agent,
   type AgentCreateRequest,
+  agentDeleteQuery,
+  type AgentDeleteQuery,
   agentCreateRequest,
   agentUpdateRequest,
   type AgentUpdateRequest,
+  type Erasure,
   type ListOf,
   listQuery,
   type ListQuery,
@@ -12,7 +15,9 @@ import {
 } from '@agentfs/contracts'
 import type { Caller, Engine } from '@agentfs/engine'
 import { CallerOf } from '../auth/caller.js'
+import type { FastifyReply } from 'fastify'
 import { ENGINE } from '../engine-token.js'
+import { deletionAnswer } from '../http/deletion-answer.js'
 import { Endpoint } from '../http/endpoint.js'
 import { JsonBody, QueryOf } from '../http/parameters.js'
 
@@ -46,7 +51,14 @@ export class AgentsController {
   }
 
   @Endpoint(routes.agentDelete)
-  delete(@CallerOf() caller: Caller, @Param('agent') agent: string): Promise<void> {
-    return this.engine.agents.delete(caller, agent)
+  delete(
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @CallerOf() caller: Caller,
+    @Param('agent') agent: string,
+    @QueryOf(agentDeleteQuery) { erase = false }: AgentDeleteQuery,
+  ): Promise<Erasure | undefined> {
+    return this.engine.agents
+      .delete(caller, agent, { erase })
+      .then((erasure) => deletionAnswer(reply, erasure))
   }
 }

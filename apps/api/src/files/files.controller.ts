@@ -1,6 +1,7 @@
 import { Controller, Inject, Param, Req, Res } from '@nestjs/common'
 import {
   type AppendAnswer,
+  type Erasure,
   type FileAppendQuery,
   fileAppendQuery,
   type FileDeleteQuery,
@@ -17,6 +18,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CallerOf } from '../auth/caller.js'
 import { ENGINE } from '../engine-token.js'
 import { insistenceOf } from '../http/conditions.js'
+import { deletionAnswer } from '../http/deletion-answer.js'
 import { Endpoint } from '../http/endpoint.js'
 import { FilePath, QueryOf } from '../http/parameters.js'
 import { FileReader } from './file-reader.js'
@@ -72,13 +74,16 @@ export class FilesController {
   @Endpoint(routes.fileDelete)
   delete(
     @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
     @CallerOf() caller: Caller,
     @Param('agent') agent: string,
     @FilePath() path: string,
     @QueryOf(fileDeleteQuery) { recursive = false, erase = false }: FileDeleteQuery,
-  ): Promise<void> {
+  ): Promise<Erasure | undefined> {
     const { ifMatch } = insistenceOf(request.headers)
     const options = { recursive, erase, ...(ifMatch === undefined ? {} : { ifMatch }) }
-    return this.engine.files.delete(caller, agent, path, options)
+    return this.engine.files
+      .delete(caller, agent, path, options)
+      .then((erasure) => deletionAnswer(reply, erasure))
   }
 }

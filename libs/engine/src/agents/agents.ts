@@ -3,6 +3,7 @@ import {
   type AgentCreateRequest,
   AgentfsError,
   type AgentUpdateRequest,
+  type Erasure,
   type ListOf,
   type ListQuery,
   type NodeImage,
@@ -14,6 +15,7 @@ import {
   arrayLiteral,
   type Database,
   deleteAgent,
+  eraseAgentKeys,
   findAgent,
   insertAgent,
   insertKeys,
@@ -25,6 +27,7 @@ import {
 } from '@agentfs/storage'
 import type { AgentsApi } from '../api/agents-api.js'
 import type { Caller } from '../caller.js'
+import type { Erasures } from '../keys/erasures.js'
 import type { KeyVault } from '../keys/key-vault.js'
 import type { Clock } from '../ports.js'
 import type { Administration } from '../streams/administration.js'
@@ -36,6 +39,7 @@ export class Agents implements AgentsApi {
   readonly #vault: KeyVault
   readonly #gate: AgentGate
   readonly #administration: Administration
+  readonly #erasures: Erasures
   readonly #clock: Clock
 
   constructor(
@@ -43,12 +47,14 @@ export class Agents implements AgentsApi {
     vault: KeyVault,
     gate: AgentGate,
     administration: Administration,
+    erasures: Erasures,
     clock: Clock,
   ) {
     this.#database = database
     this.#vault = vault
     this.#gate = gate
     this.#administration = administration
+    this.#erasures = erasures
     this.#clock = clock
   }
 
@@ -136,16 +142,29 @@ export class Agents implements AgentsApi {
     return this.get(caller, agentId)
   }
 
-  async delete(caller: Caller, agent: string): Promise<void> {
+  async delete(
+    caller: Caller,
+    agent: string,
+    options: { readonly erase?: boolean } = {},
+  ): Promise<Erasure | null> {
     const standing = await this.#gate.open(caller, agent)
     await this.#gate.require(caller, standing, '', 'manage')
     const { agentId, name } = standing
-    await this.#database.withTenant(caller.principal.scope, async (tx) => {
-      if (!(await deleteAgent(tx, agentId, new Date(this.#clock.now())))) return
-      const details = { agent: agentId, name }
+    const { scope } = caller.principal
+    const erase = options.erase === true
+    const keys = await this.#database.withTenant(scope, async (tx) => {
+      const at = new Date(this.#clock.now())
+      if (!(await deleteAgent(tx, agentId, at))) return null
+      const done = erase ? await eraseAgentKeys(tx, agentId, at) : null
+      const details = { agent: agentId, name, ...(erase ? { erased: true } : {}) }
       await this.#administration.record(tx, caller, { action: 'agent.delete', details }, agentId)
+      return done
     })
     this.#gate.forget(caller, agent, agentId, name)
+    if (keys === null) return null
+    this.#vault.forget(scope, keys.erased)
+    // The record of it is in the tenant's stream, and so is what follows where the object store is down now.
+    return this.#erasures.finish(scope, scope.tenantId, keys)
   }
 }
 

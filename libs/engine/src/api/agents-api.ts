@@ -1,4 +1,11 @@
-import type { Agent, AgentCreateRequest, AgentUpdateRequest, ListOf, ListQuery } from '@agentfs/contracts'
+import type {
+  Agent,
+  AgentCreateRequest,
+  AgentUpdateRequest,
+  Erasure,
+  ListOf,
+  ListQuery,
+} from '@agentfs/contracts'
 import type { Caller } from '../caller.js'
 
 /** Agents of a tenant. `agent` is an id or a name everywhere. */
@@ -7,5 +14,6 @@ export interface AgentsApi {
   list(caller: Caller, query: ListQuery): Promise<ListOf<Agent>>
   get(caller: Caller, agent: string): Promise<Agent>
   update(caller: Caller, agent: string, request: AgentUpdateRequest): Promise<Agent>
-  delete(caller: Caller, agent: string): Promise<void>
+  /** With `erase` all its keys go too, and what became of them is answered; null otherwise. */
+  delete(caller: Caller, agent: string, options?: { readonly erase?: boolean }): Promise<Erasure | null>
 }

@@ -2,6 +2,7 @@ import type {
   AppendAnswer,
   CopyRequest,
   DurableState,
+  Erasure,
   FlushAnswer,
   FlushRequest,
   ListOf,
@@ -75,12 +76,13 @@ export interface FilesApi {
     data: ContentSource,
     options?: { readonly parents?: boolean },
   ): Promise<AppendAnswer>
+  /** Null unless keys were to be erased. */
   delete(
     caller: Caller,
     agent: string,
     path: string,
     options?: { readonly recursive?: boolean; readonly erase?: boolean; readonly ifMatch?: string },
-  ): Promise<void>
+  ): Promise<Erasure | null>
   mkdir(caller: Caller, agent: string, request: MkdirRequest): Promise<WriteAnswer>
   move(caller: Caller, agent: string, request: MoveRequest): Promise<WriteAnswer>
   copy(caller: Caller, agent: string, request: CopyRequest): Promise<WriteAnswer>

@@ -1,12 +1,5 @@
-import { AgentfsError, isAgentfsError, type Operation } from '@agentfs/contracts'
-import {
-  type AgentRow,
-  eraseKeys,
-  keysOfDeletedNodes,
-  keysSharedBeyond,
-  listBelow,
-  type NodeRow,
-} from '@agentfs/storage'
+import { AgentfsError, type Erasure, isAgentfsError, type Operation } from '@agentfs/contracts'
+import { type AgentRow, type ErasedKeys, eraseNodes, listBelow, type NodeRow } from '@agentfs/storage'
 import type { Caller } from '../caller.js'
 import type { PlannedOperation } from '../commit/planned-operation.js'
 import { type FilesTools, requireNode, resolvePath } from './files-tools.js'
@@ -26,7 +19,7 @@ export interface DeleteOptions {
 
 /**
  * Deletes a file, or a directory with all below it, in one commit. `erase` deletes the files' keys in the same transaction
- * [ENC-3]; a key that another living file shares stays for that file.
+ * [ENC-3], and answers when the object store has their tombstones; a key that another file shares stays for that file.
  */
 export async function deletePath(
   tools: FilesTools,
@@ -34,12 +27,12 @@ export async function deletePath(
   agent: AgentRow,
   path: string,
   options: DeleteOptions,
-): Promise<void> {
+): Promise<Erasure | null> {
   await tools.gate.require(caller, agent, path, options.erase === true ? 'manage' : 'write')
   for (let attempt = 1; ; attempt++) {
     try {
-      await deleteOnce(tools, caller, agent, path, options)
-      return
+      const keys = await deleteOnce(tools, caller, agent, path, options)
+      return keys === null ? null : await tools.erasures.finish(caller.principal.scope, agent.agentId, keys)
     } catch (error) {
       const raced = options.recursive === true && isAgentfsError(error, 'not_empty') && attempt < ATTEMPTS_MAX
       if (!raced) throw error
@@ -53,7 +46,7 @@ async function deleteOnce(
   agent: AgentRow,
   path: string,
   options: DeleteOptions,
-): Promise<void> {
+): Promise<ErasedKeys | null> {
   const resolved = await resolvePath(tools, caller, agent, path)
   const node = requireNode(resolved)
   const name = resolved.names.at(-1)
@@ -78,6 +71,7 @@ async function deleteOnce(
       ...(node.kind === 'file' ? action : {}),
     },
   ]
+  let keys: ErasedKeys | null = null
   const outcome = await tools.committer.commit({
     caller,
     agent,
@@ -86,12 +80,9 @@ async function deleteOnce(
     ...(options.erase === true
       ? {
           within: async (tx) => {
-            // A file that has another name lives on, and needs its keys.
-            const keyIds = await keysOfDeletedNodes(tx, agent.agentId, files)
-            const shared = await keysSharedBeyond(tx, agent.agentId, keyIds, files)
-            const erased = keyIds.filter((keyId) => !shared.has(keyId))
-            if (erased.length > 0) tx.later(eraseKeys(tx, erased, 'file erased', new Date(tools.clock.now())))
-            return () => tools.vault.forget(tx.scope, erased)
+            const done = await eraseNodes(tx, agent.agentId, files, new Date(tools.clock.now()))
+            keys = done
+            return () => tools.vault.forget(tx.scope, done.erased)
           },
         }
       : {}),
@@ -99,6 +90,7 @@ async function deleteOnce(
   if (outcome.applied === null) {
     throw new AgentfsError('not_found', { path, detail: 'there is nothing of that name' })
   }
+  return keys
 }
 
 /** All nodes below a directory, what they hold before themselves. */

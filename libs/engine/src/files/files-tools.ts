@@ -5,6 +5,7 @@ import type { AgentGate } from '../agents/agent-gate.js'
 import type { Caller } from '../caller.js'
 import type { Committer } from '../commit/commit.js'
 import type { PackHint } from '../followers/pack-hint.js'
+import type { Erasures } from '../keys/erasures.js'
 import type { KeyVault } from '../keys/key-vault.js'
 import type { Clock } from '../ports.js'
 import type { ContentReader } from '../reads/content-reader.js'
@@ -18,6 +19,7 @@ import type { PartIntake } from '../sync/part-intake.js'
 export interface FilesTools {
   readonly database: Database
   readonly vault: KeyVault
+  readonly erasures: Erasures
   readonly gate: AgentGate
   readonly committer: Committer
   readonly opener: VersionOpener

@@ -99,7 +99,7 @@ describe('files against a reference model', () => {
       case 'mkdir':
         return void (await files.mkdir(caller, agent, action))
       case 'delete':
-        return files.delete(caller, agent, action.path, { recursive: true })
+        return void (await files.delete(caller, agent, action.path, { recursive: true }))
       case 'move':
         return void (await files.move(caller, agent, action))
       case 'copy':

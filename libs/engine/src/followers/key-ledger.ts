@@ -61,15 +61,20 @@ export class KeyLedger {
     return this.#rows.markLedgered(scope, stored, this.#now())
   }
 
-  /** Writes what the ledger lacks of some keys, and every tombstone: an erasure calls this before rows go. */
-  async write(scope: TenantScope, streamId: string, wanted: WantedKeys): Promise<void> {
+  /** Writes what the ledger lacks of some keys, and every tombstone; true where the ledger has them all then. */
+  async write(
+    scope: TenantScope,
+    streamId: string,
+    wanted: WantedKeys,
+    signal?: AbortSignal,
+  ): Promise<boolean> {
     const piece = await this.missingPiece(scope, streamId, wanted)
-    if (piece !== undefined) await this.#store(scope, piece)
+    return piece === undefined || (await this.#store(scope, piece, signal))
   }
 
   /**
-   * Rewrites what is in many pieces, or holds keys that were erased since, into one piece per stream; what that
-   * supersedes is dead, and deleted after the grace time. Returns how many were rewritten.
+   * Rewrites what is in many pieces, or holds keys that were erased or wrapped anew since, into one piece per stream; what
+   * that supersedes is dead, and deleted after the grace time. Returns how many were rewritten.
    */
   async rewrite(scope: TenantScope, objectsMax = LEDGER_OBJECTS_MAX): Promise<number> {
     const streams = await this.#rows.fragmented(scope, objectsMax)
@@ -80,15 +85,15 @@ export class KeyLedger {
     return streams.length
   }
 
-  async #store(scope: TenantScope, piece: LedgerPiece): Promise<void> {
+  async #store(scope: TenantScope, piece: LedgerPiece, signal?: AbortSignal): Promise<boolean> {
     await this.#objectRows.insertWriting(scope, [piece.object], this.#now())
     try {
-      await this.put(scope, piece)
+      await this.put(scope, piece, signal)
     } catch (error) {
       await this.#objectRows.giveUp(scope, [piece.object.objectId], this.#now())
       throw error
     }
-    await this.finish(scope, piece)
+    return this.finish(scope, piece)
   }
 }
 

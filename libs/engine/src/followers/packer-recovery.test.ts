@@ -91,7 +91,7 @@ describe('the packer, the key ledger and the collector', () => {
         await tenant.database.withTenant(tenant.scope, async (tx) => {
           void tx.query`delete from versions where part_ids = array[${erased!}::uuid]`
           void tx.query`delete from parts where part_id = ${erased!}`
-          void eraseKeys(tx, [keys[0]!], 'erase', new Date())
+          await eraseKeys(tx, [keys[0]!], 'erase', new Date())
         })
       },
     })

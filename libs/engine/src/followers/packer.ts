@@ -135,7 +135,8 @@ export class Packer {
     const keyIds = keysOf(stream, range)
     // After the rows: a key that a commit made stands in Postgres by the time its rows show.
     const nodeIds = range.manifests.map(({ nodeId }) => nodeId)
-    const piece = await this.#ledger.missingPiece(scope, stream.streamId, { keyIds, nodeIds })
+    const wanted = { keyIds, nodeIds }
+    const piece = await this.#ledger.missingPiece(scope, stream.streamId, wanted)
     const object = newSegmentObject(scope, stream, plan)
     const segment = assembleSegment(scope, stream, plan, object.objectId, range)
     const objects = piece === undefined ? [object] : [object, piece.object]
@@ -149,7 +150,12 @@ export class Packer {
       await this.#objectRows.giveUp(scope, objectIds, this.#now()).catch(() => undefined)
       throw error
     }
-    if (piece !== undefined && !(await this.#ledger.finish(scope, piece))) return { kind: 'lost' }
+    // A key that was erased since the piece was built must not come to the ledger with it: another piece, without.
+    const ledgered =
+      piece === undefined ||
+      (await this.#ledger.finish(scope, piece)) ||
+      (await this.#ledger.write(scope, stream.streamId, wanted, signal))
+    if (!ledgered) return { kind: 'lost' }
     await this.#crashPoints('ledgered')
     const outcome = await this.#switch.switchToSegment(
       scope,

@@ -74,55 +74,41 @@ export async function keysOfNodes(
   return rows.map(({ keyId }) => keyId)
 }
 
-/** The ids of the keys of those nodes that no name leads to any more. */
-export async function keysOfDeletedNodes(
-  tx: TenantTransaction,
-  agentId: string,
-  nodeIds: readonly string[],
-): Promise<string[]> {
-  const rows = await tx.query<{ keyId: string }>`
-    select k.key_id from content_keys k
-    where k.tenant_id = ${tx.tenantId} and k.agent_id = ${agentId} and k.node_id = any (${arrayLiteral(nodeIds)}::uuid[])
-      and k.purpose = 'content' and exists (select from nodes n where n.tenant_id = ${tx.tenantId} and n.agent_id = ${agentId}
-        and n.node_id = k.node_id and n.deleted_at is not null)`
-  return rows.map(({ keyId }) => keyId)
-}
-
-/** Erases keys: tombstones first, then the rows [ENC-3]. */
-export function eraseKeys(
+/** Erases keys: tombstones first, then the rows, and the pieces of the key ledger that may hold them are due [ENC-3]. */
+export async function eraseKeys(
   tx: TenantTransaction,
   keyIds: readonly string[],
   reason: string,
   at: Date,
-): Promise<unknown> {
+): Promise<void> {
   const ids = arrayLiteral(keyIds)
-  void tx.query`
-    insert into tombstones (tenant_id, key_id, reason, at)
-    select ${tx.tenantId}::uuid, k, ${reason}, ${at}::timestamptz from unnest(${ids}::uuid[]) as k
-    on conflict (tenant_id, key_id) do nothing`
-  // The row keeps its place for the foreign keys of parts; what it wrapped is gone.
-  return tx.query`
-    update content_keys set wrapped = ''::bytea where tenant_id = ${tx.tenantId} and key_id = any (${ids}::uuid[])`
+  const { tenantId } = tx
+  // In order of their ids, and keys before objects, as whoever writes the ledger does.
+  await tx.query`select from content_keys where tenant_id = ${tenantId} and key_id = any (${ids}::uuid[])
+    order by key_id for no key update`
+  await Promise.all([
+    tx.query`
+      insert into tombstones (tenant_id, key_id, reason, at)
+      select ${tenantId}::uuid, k, ${reason}, ${at}::timestamptz from unnest(${ids}::uuid[]) as k
+      on conflict (tenant_id, key_id) do nothing`,
+    // The row keeps its place for the foreign keys of parts; what it wrapped is gone.
+    tx.query`
+      update content_keys set wrapped = ''::bytea where tenant_id = ${tenantId} and key_id = any (${ids}::uuid[])`,
+  ])
+  await staleLedgers(tx, keyIds)
 }
 
-/** Those of some keys that seal parts of other living files too: a conflict copy shares the parts it came from. */
-export async function keysSharedBeyond(
-  tx: TenantTransaction,
-  agentId: string,
-  keyIds: readonly string[],
-  nodeIds: readonly string[],
-): Promise<Set<string>> {
-  const rows = await tx.query<{ keyId: string }>`
-    with named as (
-      select unnest(v.part_ids) as part_id from versions v
-      join nodes n on n.tenant_id = v.tenant_id and n.agent_id = v.agent_id and n.node_id = v.node_id
-      where v.tenant_id = ${tx.tenantId} and v.agent_id = ${agentId} and v.node_id <> all (${arrayLiteral(nodeIds)}::uuid[])
-        and n.deleted_at is null and n.head_version = v.version_id),
-    used as (
-      select part_id from named
-      union select unnest(p.part_ids) from named join parts p
-        on p.tenant_id = ${tx.tenantId} and p.agent_id = ${agentId} and p.part_id = named.part_id)
-    select distinct p.key_id from parts p join used on used.part_id = p.part_id
-    where p.tenant_id = ${tx.tenantId} and p.agent_id = ${agentId} and p.key_id = any (${arrayLiteral(keyIds)}::uuid[])`
-  return new Set(rows.map(({ keyId }) => keyId))
+/** Marks the pieces of the key ledger that may hold some keys: those of the keys' agents, of all agents for the tenant's own. */
+export async function staleLedgers(tx: TenantTransaction, keyIds: readonly string[]): Promise<void> {
+  await tx.query`
+    with due as (
+      select o.object_id from objects o
+      where o.tenant_id = ${tx.tenantId} and o.kind = 'keys' and o.state in ('writing', 'live') and not o.stale
+        and exists (
+          select from content_keys k
+          left join streams s on s.tenant_id = k.tenant_id and s.agent_id = k.agent_id
+          where k.tenant_id = ${tx.tenantId} and k.key_id = any (${arrayLiteral(keyIds)}::uuid[])
+            and (k.agent_id is null or s.stream_id = o.stream_id))
+      order by o.object_id for update)
+    update objects o set stale = true from due where o.tenant_id = ${tx.tenantId} and o.object_id = due.object_id`
 }

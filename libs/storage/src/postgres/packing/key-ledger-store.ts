@@ -103,7 +103,7 @@ export class KeyLedgerStore {
     })
   }
 
-  /** Agents' streams (and the tenant's) whose ledger should be rewritten: in many pieces, or older than a tombstone. */
+  /** Agents' streams (and the tenant's) whose ledger should be rewritten: in many pieces, or with one that is stale. */
   async fragmented(
     scope: TenantScope,
     objectsMax: number,
@@ -115,23 +115,36 @@ export class KeyLedgerStore {
       join streams s on s.tenant_id = o.tenant_id and s.stream_id = o.stream_id
       where o.tenant_id = ${tx.tenantId} and o.kind = 'keys' and o.state = 'live'
       group by o.stream_id, s.agent_id
-      having count(*) > ${objectsMax}
-        or min(o.created_at) <= (select max(at) from tombstones where tenant_id = ${tx.tenantId})`,
+      having count(*) > ${objectsMax} or bool_or(o.stale)`,
     )
   }
 
   /**
    * Records that a ledger object is in the store: it is live, its keys are ledgered, what it supersedes is dead. False,
-   * and nothing done, where the object was given up meanwhile. A key that was wrapped anew since stays unledgered.
+   * where the object was given up meanwhile, or holds a key that was erased since it was read: then it is dead. One that
+   * holds a key as it was wrapped before is stale from the start.
    */
   async markLedgered(scope: TenantScope, ledger: StoredLedger, now: Date): Promise<boolean> {
     return this.#database
       .withTenant(scope, async (tx) => {
+        const seen = await lockKeys(tx, ledger.rows)
+        const objectIds = arrayLiteral([...ledger.supersedes, ledger.objectId])
+        const objects = await tx.query<{
+          objectId: string
+          state: string
+        }>`select object_id, state from objects
+          where tenant_id = ${tx.tenantId} and object_id = any (${objectIds}::uuid[]) order by object_id for update`
+        const own = objects.find(({ objectId }) => objectId === ledger.objectId)
+        if (own?.state !== 'writing') throw new GivenUp()
+        if (seen.erased) {
+          await tx.query`update objects set state = 'dead', dead_at = ${now}
+            where tenant_id = ${tx.tenantId} and object_id = ${ledger.objectId}`
+          return false
+        }
         await markKeys(tx, ledger.rows, now)
-        const [object] = await tx.query`update objects
-        set state = 'live', size = ${ledger.size}, live_bytes = ${ledger.size}, checksum = ${ledger.checksum}
-        where tenant_id = ${tx.tenantId} and object_id = ${ledger.objectId} and state = 'writing' returning object_id`
-        if (object === undefined) throw new GivenUp()
+        await tx.query`update objects set state = 'live', size = ${ledger.size}, live_bytes = ${ledger.size},
+          checksum = ${ledger.checksum}, stale = stale or ${seen.rewrapped}
+        where tenant_id = ${tx.tenantId} and object_id = ${ledger.objectId}`
         await tx.query`update objects set state = 'dead', dead_at = ${now}, live_bytes = 0
         where tenant_id = ${tx.tenantId} and object_id = any (${arrayLiteral(ledger.supersedes)}::uuid[]) and state = 'live'`
         return true
@@ -146,14 +159,40 @@ export class KeyLedgerStore {
 /** Rolls a transaction back. */
 class GivenUp extends Error {}
 
+/** Locks the keys of a piece, in order of their ids: packers of two agents both mark the tenant's own keys. */
+async function lockKeys(
+  tx: TenantTransaction,
+  { keys, keks }: KeyLedgerRows,
+): Promise<{ erased: boolean; rewrapped: boolean }> {
+  const { tenantId } = tx
+  const keyIds = arrayLiteral(keys.map(({ keyId }) => keyId))
+  const [keyRows, kekRows] = await Promise.all([
+    tx.query<{ keyId: string; wrapped: Uint8Array }>`
+      select key_id, wrapped from content_keys where tenant_id = ${tenantId} and key_id = any (${keyIds}::uuid[])
+      order by key_id for no key update`,
+    tx.query<{ kekVersion: number; wrapped: Uint8Array }>`
+      select kek_version, wrapped from tenant_keks where tenant_id = ${tenantId} order by kek_version for no key update`,
+  ])
+  const now = new Map<string | number, Uint8Array>()
+  for (const { keyId, wrapped } of keyRows) now.set(keyId, wrapped)
+  for (const { kekVersion, wrapped } of kekRows) now.set(kekVersion, wrapped)
+  const standing = [
+    ...keys.map(({ keyId, wrapped }) => [now.get(keyId), wrapped] as const),
+    ...keks.map(({ kekVersion, wrapped }) => [now.get(kekVersion), wrapped] as const),
+  ]
+  return {
+    erased: standing.some(([current]) => current === undefined || current.length === 0),
+    rewrapped: standing.some(
+      ([current, read]) => current !== undefined && !Buffer.from(current).equals(read),
+    ),
+  }
+}
+
 async function markKeys(tx: TenantTransaction, rows: KeyLedgerRows, now: Date): Promise<void> {
   const { tenantId } = tx
   const keyIds = arrayLiteral(rows.keys.map(({ keyId }) => keyId))
   const kekVersions = arrayLiteral(rows.keks.map(({ kekVersion }) => kekVersion))
   const tombstones = arrayLiteral(rows.tombstones.map(({ keyId }) => keyId))
-  // In order of their ids: packers of two agents both mark the tenant's own keys.
-  await tx.query`select from content_keys where tenant_id = ${tenantId} and key_id = any (${keyIds}::uuid[])
-    order by key_id for no key update`
   await tx.query`
     update content_keys k set ledgered_at = ${now}
     from unnest(${keyIds}::uuid[], ${arrayLiteral(rows.keys.map(({ keyVersion }) => keyVersion))}::integer[],

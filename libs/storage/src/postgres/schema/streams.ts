@@ -1,4 +1,4 @@
-import { integer, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
+import { boolean, integer, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
 import { bytea, instant, int8 } from './columns.js'
 
 /** Streams; the row is the lock under which seq is assigned. */
@@ -57,6 +57,7 @@ export const objects = pgTable(
     createdAt: instant('created_at').notNull(),
     deadAt: instant('dead_at'),
     checkedAt: instant('checked_at'),
+    stale: boolean('stale').notNull().default(false),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.objectId] })],
 )
