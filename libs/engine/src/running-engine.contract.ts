@@ -14,7 +14,7 @@ import type { Caller, RequestOrigin } from './caller.js'
 import { createEngine, type EngineLimits } from './create-engine.js'
 import type { Engine } from './engine.js'
 import { Packer } from './followers/packer.js'
-import type { Announcement, TenantResources } from './ports.js'
+import type { Announcement, Clock, TenantResources } from './ports.js'
 
 const passwords = { app: 'app-password-0123456789', heads: 'heads-password-0123456789' }
 
@@ -36,8 +36,11 @@ export interface RunningEngine {
   stop(): Promise<void>
 }
 
-/** Starts one; `limits` cut it down. */
-export async function startEngine(limits: Partial<EngineLimits> = {}): Promise<RunningEngine> {
+/** Starts one; `limits` cut it down, and a store and a clock of the test's own take the place of the folder and the time. */
+export async function startEngine(
+  limits: Partial<EngineLimits> = {},
+  own: { readonly objectStore?: ObjectStore; readonly clock?: Clock } = {},
+): Promise<RunningEngine> {
   const [cluster, directory] = await Promise.all([startPostgres(), temporaryDirectory('engine')])
   const { url } = await cluster.createDatabase()
   await migrate({ url, passwords })
@@ -47,7 +50,7 @@ export async function startEngine(limits: Partial<EngineLimits> = {}): Promise<R
     headsUrl: roleUrl(url, 'heads', passwords.heads),
     onStatement: (text) => void statements.add(text),
   })
-  const objectStore = await openFilesystemObjectStore(`${directory.path}/objects`)
+  const objectStore = own.objectStore ?? (await openFilesystemObjectStore(`${directory.path}/objects`))
   const kms = await KeyFileKms.open({ path: `${directory.path}/kms`, create: true })
   const resources: TenantResources = {
     resolve: () => Promise.resolve({ objectStore, objectPrefix: 'service/', kms }),
@@ -55,7 +58,7 @@ export async function startEngine(limits: Partial<EngineLimits> = {}): Promise<R
   const announced: Announcement[] = []
   const pepper = randomBytes(32)
   const engines: Engine[] = []
-  const another = (own: Partial<EngineLimits> = {}): Engine => {
+  const another = (narrower: Partial<EngineLimits> = {}): Engine => {
     const made = createEngine({
       database,
       resources,
@@ -63,7 +66,8 @@ export async function startEngine(limits: Partial<EngineLimits> = {}): Promise<R
       announcer: { publish: (announcement) => void announced.push(announcement) },
       packHint: { hint: () => undefined },
       log: { warn: () => undefined, error: () => undefined },
-      limits: { auditBatchMs: 50, ...limits, ...own },
+      limits: { auditBatchMs: 50, ...limits, ...narrower },
+      ...(own.clock === undefined ? {} : { clock: own.clock }),
     })
     engines.push(made)
     return made

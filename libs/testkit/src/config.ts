@@ -9,6 +9,10 @@ export interface TestkitConfig {
   readonly temporaryDirectory: string
   /** `bin` directory of the Postgres to test against (`PGBIN`); without it the embedded one from npm. */
   readonly postgresBinDirectory: string | undefined
+  /** Random operations of the long model tests (`AGENTFS_MODEL_OPERATIONS`); their own default where unset. */
+  readonly modelOperations: number | undefined
+  /** Seed of what tests draw (`AGENTFS_SEED`); a new one, printed, where unset. */
+  readonly seed: number | undefined
 }
 
 /** Reads the environment; scripts/services/paths.mjs follows the same rule for the cache directory. */
@@ -18,5 +22,12 @@ export function testkitConfig(environment: NodeJS.ProcessEnv = process.env): Tes
     cacheDirectory: join(cacheHome, 'agentfs'),
     temporaryDirectory: tmpdir(),
     postgresBinDirectory: environment['PGBIN'] || undefined,
+    modelOperations: numberIn(environment['AGENTFS_MODEL_OPERATIONS']),
+    seed: numberIn(environment['AGENTFS_SEED']),
   }
+}
+
+function numberIn(text: string | undefined): number | undefined {
+  const number = Number(text)
+  return text === undefined || text === '' || !Number.isSafeInteger(number) ? undefined : number
 }

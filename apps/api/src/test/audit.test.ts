@@ -81,6 +81,23 @@ describe('audit', () => {
     expect((await account.http.get('/v1/audit/events?action=nonsense')).status).toBe(400)
   })
 
+  it('[AUD-3] is exported whole, a line for each record; the export is recorded itself', async () => {
+    const answer = await account.http.get('/v1/audit/export')
+    expect(answer.headers['content-type']).toBe('application/x-ndjson')
+    const lines = answer.body.toString().trimEnd().split('\n')
+    const records = lines.map((line) => JSON.parse(line) as { type: string; record: { stream: string } })
+    expect(records.every(({ type }) => type === 'record')).toBe(true)
+    expect(records.some(({ record }) => record.stream === home.id)).toBe(true)
+    await eventually('action=audit.export', ({ outcome }) => outcome === 'allowed')
+    const { data } = (await account.http.get('/v1/audit/checkpoints')).json<{ data: unknown[] }>()
+    expect(data).toEqual([])
+    const reader = (await account.http.post('/v1/keys', { name: 'reader', role: 'reader' })).json<{
+      secret: string
+    }>()
+    expect((await service.http(reader.secret).get('/v1/audit/export')).status).toBe(403)
+    expect((await service.http(reader.secret).get('/v1/audit/checkpoints')).status).toBe(403)
+  })
+
   it('[ISO-1] shows nothing of another tenant', async () => {
     const text = (await foreign.http.get('/v1/audit/events?limit=1000')).body.toString()
     expect(text).not.toContain(home.id)
