@@ -36,7 +36,7 @@ interface Acknowledged {
 describe('[DUR-1] [DUR-2] random operations under faults', () => {
   const seed = testkitConfig().seed ?? newSeed()
   const random = seededRandom(seed)
-  const below = (count: number): number => Math.floor(random() * count)
+  const below = (end: number): number => Math.floor(random() * end)
   const oneOf = <T>(list: readonly T[]): T | undefined => list[below(list.length)]
   const known: Acknowledged = { files: new Map(), versions: new Map() }
   const clock = { nowMs: Date.now(), now: (): number => clock.nowMs }
