@@ -76,4 +76,16 @@ export const BUGS = [
       title: '[ENC-2] bytes of one place are refused at another: key id',
     },
   },
+  {
+    name: 'ledger written after stored',
+    file: 'libs/storage/src/postgres/packing/switch-store.ts',
+    anchor: `      await requireLedgeredKeys(tx, segment.keyIds)
+`,
+    planted: ``,
+    test: {
+      config: 'jest.config.mjs',
+      file: 'libs/engine/src/followers/packer-recovery.test.ts',
+      title: '[ENC-3] stores nothing whose key is not marked as ledgered, whoever unmarked it',
+    },
+  },
 ]
