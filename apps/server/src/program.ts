@@ -1,7 +1,9 @@
 import { Command, Option } from 'commander'
 import { doctor } from './commands/doctor.js'
+import { maintenance } from './commands/maintenance.js'
 import { migrateCommand } from './commands/migrate.js'
 import { start } from './commands/start.js'
+import { CHORES } from './maintenance/chores.js'
 import { SERVICE_ROLES, type ServiceRole } from './service/roles.js'
 
 /** The command line of `agentfs-server`; each command gives its exit code to `exit`. */
@@ -30,5 +32,35 @@ export function createProgram(exit: (code: number) => void): Command {
     .description('check everything the service needs, and say what to do about what is wrong')
     .option('--json', 'print one JSON object')
     .action(async (options: { json?: boolean }) => exit(await doctor(say, options.json ?? false)))
+  addMaintenance(program, exit, say)
   return program
+}
+
+function addMaintenance(program: Command, exit: (code: number) => void, say: (line: string) => void): void {
+  const group = program
+    .command('maintenance')
+    .description('do by hand, at once and to the end, what workers do now and then')
+  for (const entry of CHORES) {
+    group
+      .command(entry.name)
+      .description(entry.description)
+      .option('--tenant <id>', 'only this tenant')
+      .option('--agent <name>', 'only this agent, by name or id')
+      .option('--dry-run', 'count what would be done, and do nothing')
+      .option('--json', 'print one JSON object')
+      .action(async (options: { tenant?: string; agent?: string; dryRun?: boolean; json?: boolean }) =>
+        exit(
+          await maintenance(
+            entry,
+            {
+              tenant: options.tenant,
+              agent: options.agent,
+              dryRun: options.dryRun ?? false,
+              json: options.json ?? false,
+            },
+            say,
+          ),
+        ),
+      )
+  }
 }

@@ -1,13 +1,13 @@
 import type { EngineLog } from '@agentfs/engine'
-import type { JobQueue } from './queue/index.js'
+import type { JobsOptions } from 'bullmq'
 
-/** How often what is asked for. */
-export interface HeartbeatOptions {
-  readonly sweep: JobQueue<'sweep'>
-  readonly collect: JobQueue<'collect'>
-  readonly sweepIntervalMs: number
-  readonly collectIntervalMs: number
-  readonly log: EngineLog
+/** Something to ask for at intervals. */
+export interface Beat {
+  readonly name: string
+  readonly intervalMs: number
+  /** How long after the start it is first asked for; at once unless told. */
+  readonly firstMs?: number
+  readonly ask: (deduplication: NonNullable<JobsOptions['deduplication']>) => Promise<void>
 }
 
 /** Stops asking. */
@@ -16,24 +16,18 @@ export interface Heartbeat {
 }
 
 /**
- * Asks for sweeps and collections at intervals. Every worker process asks, and the deduplication lets one of them through
- * per interval. Not a scheduler kept in the queue: one that was forgotten with the rest would never sweep again.
+ * Asks for periodic work. Every worker process asks, and the deduplication lets one of them through per interval. Not a
+ * scheduler kept in the queue: one that was forgotten with the rest would never run again.
  */
-export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
-  const { sweep, collect, sweepIntervalMs, collectIntervalMs, log } = options
-  const ask = (what: 'sweep' | 'collect', intervalMs: number): void => {
-    const queue: JobQueue<'sweep' | 'collect'> = what === 'sweep' ? sweep : collect
-    // A little less than the interval, or the own next beat would fall into it.
-    const deduplication = { id: what, ttl: Math.ceil(intervalMs * 0.9) }
-    queue.add([{ data: {}, options: { deduplication } }]).catch((error: unknown) => {
-      log.warn('the job queue does not answer; its work waits in the database', { error: String(error) })
-    })
-  }
-  const timers = [
-    setInterval(() => ask('sweep', sweepIntervalMs), sweepIntervalMs),
-    setInterval(() => ask('collect', collectIntervalMs), collectIntervalMs),
-  ]
-  // At once, for what a killed process left.
-  ask('sweep', sweepIntervalMs)
+export function startHeartbeat(beats: readonly Beat[], log: EngineLog): Heartbeat {
+  const timers = beats.flatMap(({ name, intervalMs, firstMs = 0, ask }) => {
+    const beat = (): void => {
+      // A little less than the interval, or the own next beat would fall into it.
+      ask({ id: name, ttl: Math.ceil(intervalMs * 0.9) }).catch((error: unknown) => {
+        log.warn('the job queue does not answer; its work waits in the database', { error: String(error) })
+      })
+    }
+    return [setTimeout(beat, firstMs), setInterval(beat, intervalMs)]
+  })
   return { stop: () => timers.forEach((timer) => clearInterval(timer)) }
 }

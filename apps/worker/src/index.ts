@@ -9,4 +9,4 @@ export {
   REDIS_PREFIX,
 } from './queue/index.js'
 export { WorkerMetrics } from './worker-metrics.js'
-export type { WorkerOptions } from './worker-options.js'
+export type { PeriodicChore, WorkerOptions } from './worker-options.js'

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { QueueName } from '@agentfs/contracts'
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common'
-import { type Heartbeat, startHeartbeat } from './heartbeat.js'
-import { runCollectJob } from './jobs/collect-job.js'
+import type { JobsOptions } from 'bullmq'
+import { type Beat, type Heartbeat, startHeartbeat } from './heartbeat.js'
+import { runChoreJob } from './jobs/chore-job.js'
 import { runPackJob } from './jobs/pack-job.js'
 import { runSweepJob } from './jobs/sweep-job.js'
 import type { JobHandler, JobProcessing, JobQueue, QueueBackend } from './queue/index.js'
@@ -11,7 +12,9 @@ import { QUEUE_BACKEND, WORKER_OPTIONS, type WorkerOptions } from './worker-opti
 
 const PACK_CONCURRENCY = 4
 const SWEEP_INTERVAL_MS = 5_000
-const COLLECT_INTERVAL_MS = 3_600_000
+const CHORE_CONCURRENCY = 2
+/** A service that starts has better things to do; one that never runs for an interval must get to its chores all the same. */
+const FIRST_CHORES_MS = 60_000
 const STOP_MS_MAX = 8_000
 
 /** Connects the queues with what their jobs do, from the application's start to its shutdown. */
@@ -36,26 +39,40 @@ export class JobRunner implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 
   onApplicationBootstrap(): void {
-    const { packer, sweeper, collector, log, ...options } = this.#options
+    const { packer, sweeper, chores, log, ...options } = this.#options
     const { signal } = this.#aborting
+    const metrics = this.#metrics
     const pack = this.#backend.openQueue('pack')
     const sweep = this.#backend.openQueue('sweep')
-    const collect = this.#backend.openQueue('collect')
-    this.#queues = [pack, sweep, collect]
+    const chore = this.#backend.openQueue('chore')
+    this.#queues = [pack, sweep, chore]
+    const known = new Map(chores.map((periodic) => [periodic.chore.name, periodic.chore]))
+    const choreRun = { chores: known, queue: chore, sweeper, metrics, signal }
     this.#processing = [
       this.#process('pack', options.packConcurrency ?? PACK_CONCURRENCY, (payload) =>
-        runPackJob(payload, packer, this.#metrics, signal),
+        runPackJob(payload, packer, metrics, signal),
       ),
-      this.#process('sweep', 1, () => runSweepJob(sweeper, pack, this.#metrics)),
-      this.#process('collect', 1, () => runCollectJob(sweeper, collector, this.#metrics, log, signal)),
+      this.#process('sweep', 1, () => runSweepJob(sweeper, pack, metrics)),
+      this.#process('chore', options.choreConcurrency ?? CHORE_CONCURRENCY, (payload) =>
+        runChoreJob(payload, choreRun),
+      ),
     ]
-    this.#heartbeat = startHeartbeat({
-      sweep,
-      collect,
-      sweepIntervalMs: options.sweepIntervalMs ?? SWEEP_INTERVAL_MS,
-      collectIntervalMs: options.collectIntervalMs ?? COLLECT_INTERVAL_MS,
-      log,
-    })
+    const beats: Beat[] = [
+      {
+        name: 'sweep',
+        intervalMs: options.sweepIntervalMs ?? SWEEP_INTERVAL_MS,
+        // At once, for what a killed process left.
+        ask: (deduplication) => sweep.add([{ data: {}, options: { deduplication } }]),
+      },
+      ...chores.map(({ chore: { name }, intervalMs }) => ({
+        name,
+        intervalMs,
+        firstMs: Math.min(intervalMs, FIRST_CHORES_MS),
+        ask: (deduplication: NonNullable<JobsOptions['deduplication']>) =>
+          chore.add([{ data: { chore: name }, options: { deduplication } }]),
+      })),
+    ]
+    this.#heartbeat = startHeartbeat(beats, log)
   }
 
   /** Takes no more jobs, lets the running ones end for a while, then aborts them: they are hints, nothing is lost. */

@@ -1,5 +1,5 @@
 import type { QueueName } from '@agentfs/contracts'
-import type { Collected, DueWork, PackOutcome } from '@agentfs/engine'
+import type { ChoreStep, DueWork, PackOutcome } from '@agentfs/engine'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 /** What a worker counts; no label ever holds a tenant, a path or an id. */
@@ -12,7 +12,8 @@ export class WorkerMetrics {
   readonly #bytes: Counter
   readonly #dueStreams: Gauge
   readonly #lagSeconds: Gauge
-  readonly #collected: Counter<'what'>
+  readonly #chores: Counter<'chore' | 'what'>
+  readonly #choreSteps: Counter<'chore'>
 
   constructor() {
     const registers = [this.registry]
@@ -55,10 +56,16 @@ export class WorkerMetrics {
       help: 'Age of the oldest commit of a due stream at the last sweep.',
       registers,
     })
-    this.#collected = new Counter({
-      name: 'agentfs_collector_total',
-      help: 'What the collector did: objects given up, uploads dropped, objects deleted, key ledgers rewritten.',
-      labelNames: ['what'],
+    this.#chores = new Counter({
+      name: 'agentfs_chore_total',
+      help: 'What maintenance did, by chore: objects, versions, bytes and so on, as `what` says.',
+      labelNames: ['chore', 'what'],
+      registers,
+    })
+    this.#choreSteps = new Counter({
+      name: 'agentfs_chore_steps_total',
+      help: 'Steps of maintenance that ended well, each of one tenant.',
+      labelNames: ['chore'],
       registers,
     })
   }
@@ -92,8 +99,14 @@ export class WorkerMetrics {
     this.#lagSeconds.set(oldestMs / 1_000)
   }
 
-  /** Counts what a collection did. */
-  collected(counts: Collected): void {
-    for (const [what, count] of Object.entries<number>({ ...counts })) this.#collected.inc({ what }, count)
+  /** Counts what a step of a chore did; `what` is in snake_case, as Prometheus has it. */
+  chore(chore: string, counts: ChoreStep['counts']): void {
+    this.#choreSteps.inc({ chore })
+    for (const [what, count] of Object.entries(counts)) {
+      this.#chores.inc(
+        { chore, what: what.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) },
+        count,
+      )
+    }
   }
 }

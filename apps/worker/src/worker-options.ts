@@ -1,21 +1,27 @@
-import type { Collector, EngineLog, Packer, Sweeper } from '@agentfs/engine'
+import type { Chore, EngineLog, Packer, Sweeper } from '@agentfs/engine'
 import type { QueueConfig } from './queue/index.js'
 import type { WorkerMetrics } from './worker-metrics.js'
+
+/** A chore and how often each tenant's turn comes. */
+export interface PeriodicChore {
+  readonly chore: Chore
+  readonly intervalMs: number
+}
 
 /** What a worker is made of. */
 export interface WorkerOptions {
   readonly queue: QueueConfig
   readonly packer: Packer
   readonly sweeper: Sweeper
-  readonly collector: Collector
+  readonly chores: readonly PeriodicChore[]
   readonly log: EngineLog
   readonly metrics?: WorkerMetrics
   /** Streams packed at once; 4 unless told. */
   readonly packConcurrency?: number
+  /** Steps of chores run at once; 2 unless told. */
+  readonly choreConcurrency?: number
   /** How long a stream that no hint named may wait beyond its due; 5 s unless told. */
   readonly sweepIntervalMs?: number
-  /** 1 h unless told. */
-  readonly collectIntervalMs?: number
   /** How long `stop` waits for running jobs before it lets go of them; 8 s unless told. */
   readonly stopMsMax?: number
 }

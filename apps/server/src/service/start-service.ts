@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { createApi, InProcessBus, MetricsServer, RedisBus } from '@agentfs/api'
-import { Collector, createEngine, type EngineLog, Packer, Sweeper } from '@agentfs/engine'
+import { createEngine, type EngineLog, Packer, Sweeper } from '@agentfs/engine'
 import { createWorker, openPackHints, type QueueConfig, WorkerMetrics } from '@agentfs/worker'
 import type { Logger } from 'pino'
 import type { ServerConfig } from '../config.js'
 import type { Home } from '../home.js'
+import { periodicChores } from '../maintenance/chores.js'
 import { OperatorError } from '../operator-error.js'
 import { openServiceSecrets } from '../secrets/service-secrets.js'
 import { metricsAddress } from './metrics-address.js'
@@ -62,7 +63,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
       queue,
       packer: new Packer({ database, resources }),
       sweeper,
-      collector: new Collector({ database, resources }),
+      chores: periodicChores({ database, resources }),
       log: engineLog,
       metrics: workerMetrics,
     })

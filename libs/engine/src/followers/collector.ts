@@ -62,6 +62,12 @@ export class Collector {
     return { givenUp, uploadsDropped, deleted, ledgersRewritten }
   }
 
+  /** What is due for deletion now, and objects whose writers are gone; changes nothing. */
+  async countDue(scope: TenantScope): Promise<Pick<Collected, 'givenUp' | 'deleted'>> {
+    const nowMs = this.#now().getTime()
+    return this.#rows.countDue(scope, new Date(nowMs - this.#writingMsMax), new Date(nowMs - this.#deadMs))
+  }
+
   async #deleteDead(scope: TenantScope, deadBefore: Date): Promise<number> {
     let deleted = 0
     for (;;) {

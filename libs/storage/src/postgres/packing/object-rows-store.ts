@@ -63,6 +63,22 @@ export class ObjectRowsStore {
     return rows.length
   }
 
+  /** What `giveUpAbandoned` and the deletion of dead objects would do. */
+  async countDue(
+    scope: TenantScope,
+    writingBefore: Date,
+    deadBefore: Date,
+  ): Promise<{ givenUp: number; deleted: number }> {
+    const [row] = await this.#database.withTenant(
+      scope,
+      (tx) => tx.query<{ givenUp: number; deleted: number }>`
+        select count(*) filter (where state = 'writing' and kind <> 'part' and created_at < ${writingBefore})::integer as given_up,
+          count(*) filter (where state = 'dead' and dead_at < ${deadBefore})::integer as deleted
+        from objects where tenant_id = ${tx.tenantId} and state in ('writing', 'dead')`,
+    )
+    return row ?? { givenUp: 0, deleted: 0 }
+  }
+
   /** Objects that are dead since before `deadBefore`. */
   async deadSince(scope: TenantScope, deadBefore: Date, limit: number): Promise<DeadObject[]> {
     return this.#database.withTenant(

@@ -90,6 +90,19 @@ export class PackingStore {
     })
   }
 
+  /** Streams in which anything waits, oldest first: an agent's own, or (agent null) all of the tenant. */
+  async stagedStreams(scope: TenantScope, agentId: string | null): Promise<string[]> {
+    const rows = await this.#database.withTenant(
+      scope,
+      (tx) => tx.query<{ streamId: string }>`
+        select stream_id from streams
+        where tenant_id = ${tx.tenantId} and staged_since is not null
+          and (${agentId}::uuid is null or agent_id = ${agentId}::uuid)
+        order by staged_since`,
+    )
+    return rows.map(({ streamId }) => streamId)
+  }
+
   /** Asks that streams be stored as soon as may be; the sweeper finds the request even if every hint is lost. */
   async requestFlush(scope: TenantScope, streamIds: readonly string[]): Promise<void> {
     await this.#database.withTenant(scope, async (tx) => {

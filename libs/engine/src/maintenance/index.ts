@@ -1,0 +1,3 @@
+export type * from './chore.js'
+export * from './collect-chore.js'
+export * from './pack-chore.js'
