@@ -4,7 +4,7 @@ import type { Receipt } from '@agentfs/contracts'
 import { type Checkpoint, checkpointHash, signCheckpoint } from './checkpoint.js'
 import { ed25519PrivateKey, ed25519PublicKey, ed25519RawPublicKey } from './ed25519.js'
 import type { ExportLine } from './export-line.js'
-import type { EpochStart } from './epoch-start.js'
+import type { EpochStart } from '@agentfs/contracts'
 import { append, EMPTY_LOG, type LogState, root } from './merkle-log.js'
 import { receiptFor } from './receipt.js'
 import { recordLeaf } from './record-leaf.js'
@@ -171,7 +171,14 @@ describe('[AUD-3] verifying an export', () => {
   it('holds an epoch to the log it says it forked from', async () => {
     const kept = history(twelve.records.slice(0, 10), 4)
     const forkedFrom = { epoch: 0, seq: 10, size: 10, root: root(kept.log).toString('hex') }
-    const start: EpochStart = { v: 1, stream, epoch: 1, forkedFrom }
+    const start: EpochStart = {
+      v: 1,
+      stream,
+      epoch: 1,
+      seq: forkedFrom.seq + 1,
+      at: '2026-11-23T10:00:00.000Z',
+      forkedFrom,
+    }
     const check = async (old: readonly TestRecord[]) =>
       codes(await verifyExport(linesOf([...old, start, recordOf(11, 1)], kept.notes), { keys: [key] }))
     expect(await check(twelve.records)).toEqual([])

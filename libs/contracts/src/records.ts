@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { sha256Hex, uuid } from './ids.js'
+import { operationResult } from './operation-results.js'
 import { aliasImage, entryImage, nodeImage, versionImage } from './tree-images.js'
 
 /** Through which way in something came. */
@@ -72,6 +73,20 @@ export const treeDelta = z.object({
 /** What a commit did to the tree. */
 export type TreeDelta = z.infer<typeof treeDelta>
 
+/**
+ * The push that a commit came from, with all that its answer said beyond the commit: how many operations it had, and what
+ * became of those that were not plainly applied. From it the last answer of a client store is made again [DUR-6].
+ */
+export const recordedPush = z.object({
+  store: uuid,
+  number: z.int().min(1),
+  digest: sha256Hex,
+  operations: z.int().min(1),
+  results: z.array(z.object({ index: z.int().min(0), result: operationResult })),
+})
+/** The push that a commit came from. */
+export type RecordedPush = z.infer<typeof recordedPush>
+
 /** One numbered record of a stream: audit event, replay for recovery, and what other mounts need, in one. */
 export const record = z.object({
   v: z.literal(1),
@@ -88,8 +103,12 @@ export const record = z.object({
   outcome: z.enum(['allowed', 'denied', 'failed']),
   changes: z.array(change),
   delta: treeDelta.optional(),
+  /** Of a tenant's stream: a `tenantDelta` as JSON, sealed under the stream's key and bound to the tenant's id, in base64. */
+  state: z.string().optional(),
+  /** The agent that the record is about, where the stream is not that agent's own. */
+  agent: uuid.optional(),
   /** The push this came from; what makes "applied once" recoverable [SY-8]. */
-  push: z.object({ store: uuid, number: z.int().min(1), digest: sha256Hex }).optional(),
+  push: recordedPush.optional(),
 })
 /** One numbered record of a stream. */
 export type StreamRecord = z.infer<typeof record>
@@ -107,3 +126,27 @@ export const receipt = z.object({
 })
 /** Proof that a record stands at a place of a stream's Merkle log. */
 export type Receipt = z.infer<typeof receipt>
+
+/**
+ * The first record of an epoch, and the first leaf of its log: it names the log that it continues. Its seq follows the last
+ * commit that was kept.
+ */
+export const epochStart = z.object({
+  v: z.literal(1),
+  stream: uuid,
+  /** The new epoch. */
+  epoch: z.int().min(1),
+  seq: z.int().min(1),
+  at: z.iso.datetime(),
+  forkedFrom: z.object({
+    epoch: z.int().min(0),
+    /** The last commit that was kept. */
+    seq: z.int().min(0),
+    /** Size of the old epoch's log up to it. */
+    size: z.int().min(0),
+    /** Root of the old epoch's log at that size. */
+    root: sha256Hex,
+  }),
+})
+/** The first record of an epoch. */
+export type EpochStart = z.infer<typeof epochStart>

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { sha256Hex, uuid } from './ids.js'
+import { operationResult } from './operation-results.js'
 import { operation } from './operations.js'
 import { receipt, treeDelta } from './records.js'
 import { nodeImage, wireName } from './tree-images.js'
@@ -27,27 +28,6 @@ export const pushRequest = z.object({
 })
 /** One push of a client store. */
 export type PushRequest = z.infer<typeof pushRequest>
-
-/** What became of one operation. */
-export const operationResult = z.discriminatedUnion('status', [
-  z.object({ status: z.literal('applied') }),
-  /** Merged with a newer head; `version` is the merged one. */
-  z.object({ status: z.literal('merged'), node: uuid, version: uuid }),
-  /** The name existed already; the operation's node is now an alias of `node`. */
-  z.object({ status: z.literal('unified'), node: uuid }),
-  /** The head stayed; the writer's content is the new node `node`, named `name`, beside it. */
-  z.object({ status: z.literal('conflict-copy'), node: uuid, name: wireName, version: uuid }),
-  z.object({ status: z.literal('parts_missing'), parts: z.array(uuid) }),
-  /** `because` is the index of the refused operation that this one depends on [SY-7]. */
-  z.object({
-    status: z.literal('refused'),
-    code: z.string(),
-    message: z.string(),
-    because: z.int().optional(),
-  }),
-])
-/** What became of one operation. */
-export type OperationResult = z.infer<typeof operationResult>
 
 /** What of a commit a follower of an agent needs. */
 export const commitFrame = z.object({

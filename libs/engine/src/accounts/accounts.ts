@@ -27,6 +27,7 @@ import type { AgentGate } from '../agents/agent-gate.js'
 import type { AccountsApi, TokenClaims } from '../api/accounts-api.js'
 import type { Caller, RequestOrigin } from '../caller.js'
 import type { Administration } from '../streams/administration.js'
+import { apiKeyImageOf } from '../streams/tenant-state.js'
 import { Credentials, limitsOf } from './credentials.js'
 import { emailOf, Sessions } from './sessions.js'
 import { signup, type SignupTools } from './signup.js'
@@ -164,10 +165,15 @@ export class Accounts implements AccountsApi {
         revokedAt: null,
       }
       await insertApiKey(tx, made)
-      await this.#administration.record(tx, caller, {
-        action: 'key.create',
-        details: { key: key.id, role: narrowed.role },
-      })
+      await this.#administration.record(
+        tx,
+        caller,
+        {
+          action: 'key.create',
+          details: { key: key.id, role: narrowed.role },
+        },
+        { keys: [apiKeyImageOf(made)] },
+      )
       return made
     })
     return { ...answerOf(row), secret: key.text }
@@ -196,8 +202,10 @@ export class Accounts implements AccountsApi {
       if (row === undefined) throw new AgentfsError('not_found', { detail: 'there is no such key' })
       // A key may always revoke itself; a token cut from it ends by itself, and may do no more than its limits say.
       if (own && !isKeyItself(caller.principal, row)) this.#requireManager(caller)
-      if (!(await revokeApiKey(tx, keyId, new Date(clock.now())))) return
-      await this.#administration.record(tx, caller, { action: 'key.revoke', details: { key: keyId } })
+      const revokedAt = new Date(clock.now())
+      if (!(await revokeApiKey(tx, keyId, revokedAt))) return
+      const state = { keys: [apiKeyImageOf({ ...row, revokedAt })] }
+      await this.#administration.record(tx, caller, { action: 'key.revoke', details: { key: keyId } }, state)
     })
     this.#credentials.forget(scope, keyId)
   }

@@ -3,6 +3,7 @@ import { EMPTY_LOG } from '@agentfs/audit'
 import { AgentfsError, type SignupAnswer, type SignupRequest, uuidv7 } from '@agentfs/contracts'
 import { hashApiKey, makeApiKey } from '@agentfs/crypto'
 import {
+  type ApiKeyRow,
   type Database,
   insertApiKey,
   insertEmail,
@@ -19,6 +20,7 @@ import type { KeyVault } from '../keys/key-vault.js'
 import { sealText } from '../keys/sealed-text.js'
 import type { Clock, TenantResources } from '../ports.js'
 import { appendRecords } from '../streams/append-records.js'
+import { apiKeyImageOf, sealTenantDelta, userImageOf } from '../streams/tenant-state.js'
 import type { Secrets } from './secrets.js'
 
 /** What a sign-up works with. */
@@ -60,24 +62,24 @@ export async function signup(
         tx.later(insertKek(tx, kek, `${kmsName.provider}:${kmsName.rootKeyId}`, at))
         tx.later(insertKeys(tx, [streamKey.row, subjectKey.row], at))
         const user = { userId, emailHash, emailSealed, subjectKeyId: subjectKey.keyId, passwordHash }
-        tx.later(insertUser(tx, { ...user, role: 'owner', createdAt: at }))
+        const person = { ...user, role: 'owner', createdAt: at } as const
+        tx.later(insertUser(tx, person))
         const stream = { streamId: tenantId, kind: 'tenant', agentId: null, keyId: streamKey.keyId } as const
         tx.later(insertStream(tx, stream))
-        tx.later(
-          insertApiKey(tx, {
-            keyId: apiKey.id,
-            name: 'first key',
-            secretHash: hashApiKey(secrets.pepper, apiKey.text),
-            role: 'manager',
-            agents: null,
-            prefixes: null,
-            cidrs: null,
-            createdBy: userId,
-            createdAt: at,
-            expiresAt: null,
-            revokedAt: null,
-          }),
-        )
+        const key: ApiKeyRow = {
+          keyId: apiKey.id,
+          name: 'first key',
+          secretHash: hashApiKey(secrets.pepper, apiKey.text),
+          role: 'manager',
+          agents: null,
+          prefixes: null,
+          cidrs: null,
+          createdBy: userId,
+          createdAt: at,
+          expiresAt: null,
+          revokedAt: null,
+        }
+        tx.later(insertApiKey(tx, key))
         const row: StreamRow = {
           ...stream,
           epoch: 0,
@@ -98,6 +100,11 @@ export async function signup(
             { index: 1, action: 'user.create' as const, details: { user: userId } },
             { index: 2, action: 'key.create' as const, details: { key: apiKey.id } },
           ],
+          state: sealTenantDelta(tenantId, streamKey, {
+            tenant: { id: tenantId, name: request.tenant, createdAt: at.toISOString() },
+            users: [userImageOf(person)],
+            keys: [apiKeyImageOf(key)],
+          }),
         }
         appendRecords(tx, row, streamKey, [{ record, agentId: null, addressSealed }])
       })

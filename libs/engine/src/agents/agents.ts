@@ -7,6 +7,7 @@ import {
   type ListOf,
   type ListQuery,
   type NodeImage,
+  type TenantDelta,
   type TimeSpec,
   uuidv7,
 } from '@agentfs/contracts'
@@ -17,12 +18,14 @@ import {
   deleteAgent,
   eraseAgentKeys,
   findAgent,
+  findAgentImage,
   insertAgent,
   insertKeys,
   insertStream,
   isUniqueViolation,
   listAgents,
   saveTree,
+  type TenantTransaction,
   updateAgent,
 } from '@agentfs/storage'
 import type { AgentsApi } from '../api/agents-api.js'
@@ -31,6 +34,7 @@ import type { Erasures } from '../keys/erasures.js'
 import type { KeyVault } from '../keys/key-vault.js'
 import type { Clock } from '../ports.js'
 import type { Administration } from '../streams/administration.js'
+import { agentImageOf } from '../streams/tenant-state.js'
 import type { AgentGate } from './agent-gate.js'
 
 /** Agents of a tenant. */
@@ -81,7 +85,8 @@ export class Agents implements AgentsApi {
         await insertAgent(tx, row)
         tx.later(insertKeys(tx, [streamKey.row, readsKey.row], at))
         tx.later(insertStream(tx, { streamId: agentId, kind: 'agent', agentId, keyId: streamKey.keyId }))
-        tx.later(insertStream(tx, { streamId: uuidv7(), kind: 'reads', agentId, keyId: readsKey.keyId }))
+        const reads = { streamId: uuidv7(), kind: 'reads', agentId, keyId: readsKey.keyId } as const
+        tx.later(insertStream(tx, reads))
         tx.later(
           saveTree(tx, agentId, { nodes: [rootOf(row, at)], entries: [], aliases: [] }, new Map(), {
             seq: 0,
@@ -93,6 +98,7 @@ export class Agents implements AgentsApi {
           tx,
           caller,
           { action: 'agent.create', node: row.rootId, details },
+          await stateOf(tx, agentId),
           agentId,
         )
       })
@@ -133,7 +139,8 @@ export class Agents implements AgentsApi {
       await this.#database.withTenant(caller.principal.scope, async (tx) => {
         if (Object.keys(change).length > 0) await updateAgent(tx, agentId, change)
         const details = { agent: agentId, name: request.name ?? standing.name }
-        await this.#administration.record(tx, caller, { action: 'agent.update', details }, agentId)
+        const state = await stateOf(tx, agentId)
+        await this.#administration.record(tx, caller, { action: 'agent.update', details }, state, agentId)
       })
     } catch (error) {
       throw nameTaken(error)
@@ -157,7 +164,8 @@ export class Agents implements AgentsApi {
       if (!(await deleteAgent(tx, agentId, at))) return null
       const done = erase ? await eraseAgentKeys(tx, agentId, at) : null
       const details = { agent: agentId, name, ...(erase ? { erased: true } : {}) }
-      await this.#administration.record(tx, caller, { action: 'agent.delete', details }, agentId)
+      const state = await stateOf(tx, agentId)
+      await this.#administration.record(tx, caller, { action: 'agent.delete', details }, state, agentId)
       return done
     })
     this.#gate.forget(caller, agent, agentId, name)
@@ -168,7 +176,14 @@ export class Agents implements AgentsApi {
   }
 }
 
-function rootOf(agent: Pick<AgentRow, 'rootId'>, at: Date): NodeImage {
+/** The agent as it is now, for the record of its change. */
+async function stateOf(tx: TenantTransaction, agentId: string): Promise<TenantDelta> {
+  const row = await findAgentImage(tx, agentId)
+  return row === undefined ? {} : { agents: [agentImageOf(row)] }
+}
+
+/** The directory that an agent's tree begins with. */
+export function rootOf(agent: Pick<AgentRow, 'rootId'>, at: Date): NodeImage {
   const time: TimeSpec = [Math.floor(at.getTime() / 1000), (at.getTime() % 1000) * 1_000_000]
   return {
     id: agent.rootId,

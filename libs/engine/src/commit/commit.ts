@@ -37,7 +37,7 @@ import { authorOf } from './author.js'
 import { authoriser } from './authorise.js'
 import { type PlannedOperation, PrepareAgain, type Prepared } from './planned-operation.js'
 import { prepare, type PrepareTools } from './prepare.js'
-import { answerKept, type CommitPush, keptAnswer } from './push-answer.js'
+import { answerKept, type CommitPush, keptAnswer, recordedResults } from './push-answer.js'
 import { saveApplied, sendAliases } from './save-applied.js'
 import { needsOf } from './tree-needs.js'
 
@@ -301,7 +301,9 @@ export class Committer {
         delta: applied.delta,
         ...(push === undefined || digest === undefined
           ? {}
-          : { push: { store: push.storeId, number: push.number, digest } }),
+          : {
+              push: { store: push.storeId, number: push.number, digest, ...recordedResults(applied.results) },
+            }),
       }
       const draft = { record, agentId: locked.agentId, addressSealed: author.addressSealed }
       const appended = recordsAppended(tx.tenantId, locked, prepared.streamKey, [draft], stagedBytes)

@@ -1,4 +1,10 @@
-import { AgentfsError, type PushAnswer, pushAnswer } from '@agentfs/contracts'
+import {
+  AgentfsError,
+  type OperationResult,
+  type PushAnswer,
+  pushAnswer,
+  type RecordedPush,
+} from '@agentfs/contracts'
 import { type ClientStoreRow, pushSaved, type Statement } from '@agentfs/storage'
 import type { UsableKey } from '../keys/key-vault.js'
 import { openText, sealText } from '../keys/sealed-text.js'
@@ -48,6 +54,23 @@ export function answerKept(
   const answerSealed = sealText(tenantId, streamKey, storeId, JSON.stringify(answer))
   const seq = outcome.commit?.seq ?? null
   return pushSaved(tenantId, at.agentId, { storeId, number, digest, answerSealed, epoch: at.epoch, seq }, now)
+}
+
+/** What a record keeps of a push's results: how many there are, and those that are not plainly `applied`. */
+export function recordedResults(
+  results: readonly OperationResult[],
+): Pick<RecordedPush, 'operations' | 'results'> {
+  return {
+    operations: results.length,
+    results: results.flatMap((result, index) => (result.status === 'applied' ? [] : [{ index, result }])),
+  }
+}
+
+/** The results that `recordedResults` kept. */
+export function resultsOf({ operations, results }: RecordedPush): OperationResult[] {
+  const all = Array.from({ length: operations }, (): OperationResult => ({ status: 'applied' }))
+  for (const { index, result } of results) all[index] = result
+  return all
 }
 
 function hex(bytes: Uint8Array): string {

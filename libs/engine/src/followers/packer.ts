@@ -105,6 +105,7 @@ export class Packer {
     if (!this.#gate.tryPass()) {
       throw new AgentfsError('unavailable', { detail: 'the object store failed a moment ago; packing waits' })
     }
+    await this.#storeTenantFirst(scope, stream, signal)
     const offloaded = await this.#throughGate(signal, () =>
       this.#offload.offload(scope, stream, plan, signal),
     )
@@ -112,6 +113,15 @@ export class Packer {
     if (outcome.kind !== 'stored') return outcome
     this.#onStored(scope, stream.streamId, outcome.through)
     return { ...outcome, bytes: outcome.bytes + offloaded.bytes, puts: outcome.puts + offloaded.puts }
+  }
+
+  /** Before anything of an agent counts as stored the bucket must tell that there is such an agent: the tenant's stream does. */
+  async #storeTenantFirst(scope: TenantScope, stream: PackableStream, signal?: AbortSignal): Promise<void> {
+    if (stream.kind === 'tenant' || stream.cursor.seq > 0) return
+    for (;;) {
+      const outcome = await this.packStream(scope, scope.tenantId, signal)
+      if (outcome.kind !== 'stored' || outcome.drained) return
+    }
   }
 
   /** Lets the gate know how the object store did. */
@@ -135,7 +145,7 @@ export class Packer {
     const keyIds = keysOf(stream, range)
     // After the rows: a key that a commit made stands in Postgres by the time its rows show.
     const nodeIds = range.manifests.map(({ nodeId }) => nodeId)
-    const wanted = { keyIds, nodeIds }
+    const wanted = { keyIds, nodeIds, streamKeys: stream.kind === 'tenant' }
     const piece = await this.#ledger.missingPiece(scope, stream.streamId, wanted)
     const object = newSegmentObject(scope, stream, plan)
     const segment = assembleSegment(scope, stream, plan, object.objectId, range)

@@ -1,9 +1,10 @@
-import { AgentfsError, type Change } from '@agentfs/contracts'
+import { AgentfsError, type Change, type TenantDelta } from '@agentfs/contracts'
 import { lockStream, type TenantTransaction } from '@agentfs/storage'
 import type { Caller } from '../caller.js'
 import type { KeyVault } from '../keys/key-vault.js'
 import type { Clock } from '../ports.js'
 import { appendRecords } from './append-records.js'
+import { sealTenantDelta } from './tenant-state.js'
 import type { AuditBatch, BatchTarget } from './audit-batch.js'
 import type { RecordAuthor } from './record-author.js'
 
@@ -25,13 +26,14 @@ export class Administration {
   }
 
   /**
-   * Appends a record to the tenant's stream in the transaction of the mutation it is about. Take all other locks first:
-   * streams come last.
+   * Appends a record to the tenant's stream in the transaction of the mutation it is about, with the rows that this changed
+   * as they are now. Take all other locks first: streams come last.
    */
   async record(
     tx: TenantTransaction,
     caller: Caller,
     change: ChangeDraft,
+    delta: TenantDelta,
     agentId: string | null = null,
   ): Promise<void> {
     const author = await this.#authors.draft(caller)
@@ -42,7 +44,13 @@ export class Administration {
       throw new AgentfsError('not_found', { detail: 'the tenant is gone' })
     }
     const at = new Date(this.#clock.now()).toISOString()
-    const record = { at, ...author.record, outcome: 'allowed' as const, changes: [{ index: 0, ...change }] }
+    const record = {
+      at,
+      ...author.record,
+      outcome: 'allowed' as const,
+      changes: [{ index: 0, ...change }],
+      state: sealTenantDelta(tx.tenantId, key, delta),
+    }
     appendRecords(tx, stream, key, [{ record, agentId, addressSealed: author.addressSealed }])
   }
 

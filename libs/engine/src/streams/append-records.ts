@@ -13,6 +13,38 @@ import {
 } from '@agentfs/storage'
 import type { UsableKey } from '../keys/key-vault.js'
 
+/** Where the events of a record stand. */
+export interface EventPlace {
+  readonly streamId: string
+  readonly epoch: number
+  readonly seq: number
+  readonly agentId: string | null
+  readonly addressSealed: Uint8Array | null
+}
+
+/** The rows under which a record's changes are listed. */
+export function eventsOf(
+  record: RecordDraft['record'],
+  place: EventPlace,
+  eventId: (changeIndex: number) => string,
+): AuditEventRow[] {
+  return record.changes.map((change) => ({
+    ...place,
+    changeIndex: change.index,
+    at: new Date(record.at),
+    actor: `${record.actor.kind}/${record.actor.id}`,
+    keyId: record.keyId ?? null,
+    door: record.door,
+    action: change.action,
+    path: change.path?.replaceAll('\0', '␀') ?? null,
+    nodeId: change.node ?? null,
+    versionId: change.version ?? null,
+    outcome: record.outcome,
+    requestId: record.requestId,
+    eventId: eventId(change.index),
+  }))
+}
+
 /** A record without what its place in the stream gives it. */
 export interface RecordDraft {
   readonly record: Omit<StreamRecord, 'v' | 'stream' | 'epoch' | 'seq'>
@@ -53,7 +85,11 @@ export function recordsAppended(
   for (const { record, agentId, addressSealed } of drafts) {
     seq += 1
     const { streamId, epoch } = stream
-    const text = Buffer.from(canonicalJson({ v: 1, stream: streamId, epoch, seq, ...record }), 'utf8')
+    const about = agentId === null || agentId === stream.agentId ? {} : { agent: agentId }
+    const text = Buffer.from(
+      canonicalJson({ v: 1, stream: streamId, epoch, seq, ...about, ...record }),
+      'utf8',
+    )
     const leaf = leafHash(text)
     const recordId = uuidv7()
     log = append(log, leaf)
@@ -66,27 +102,8 @@ export function recordsAppended(
       sealed: sealObject({ kind: 'record', tenantId, objectId: recordId, ...key }, text),
     })
     receipts.push(receiptFor({ stream: streamId, epoch, seq }, leaf, log))
-    for (const change of record.changes) {
-      events.push({
-        streamId,
-        epoch,
-        seq,
-        changeIndex: change.index,
-        at: new Date(record.at),
-        agentId,
-        actor: `${record.actor.kind}/${record.actor.id}`,
-        keyId: record.keyId ?? null,
-        door: record.door,
-        addressSealed,
-        action: change.action,
-        path: change.path?.replaceAll('\0', '␀') ?? null,
-        nodeId: change.node ?? null,
-        versionId: change.version ?? null,
-        outcome: record.outcome,
-        requestId: record.requestId,
-        eventId: uuidv7(),
-      })
-    }
+    const place = { streamId, epoch, seq, agentId, addressSealed }
+    events.push(...eventsOf(record, place, () => uuidv7()))
   }
   const recordBytes = rows.reduce((sum, { sealed }) => sum + sealed.length, 0)
   const at = new Date(drafts.at(-1)?.record.at ?? Date.now())

@@ -15,6 +15,26 @@ export interface AgentRow {
   readonly headSeq: number
 }
 
+/** An agent's row with its streams, as the tenant's stream records it. */
+export interface AgentImageRow extends Omit<AgentRow, 'epoch' | 'headSeq'> {
+  readonly deletedAt: Date | null
+  readonly readsStreamId: string
+  readonly readsKeyId: string
+}
+
+/** An agent as it is now, deleted ones included. */
+export async function findAgentImage(
+  tx: TenantTransaction,
+  agentId: string,
+): Promise<AgentImageRow | undefined> {
+  const [row] = await tx.query<AgentImageRow>`
+    select a.agent_id, a.name, a.root_id, a.stream_key_id, a.settings, a.created_at, a.deleted_at,
+      r.stream_id as reads_stream_id, r.key_id as reads_key_id
+    from agents a join streams r on r.tenant_id = a.tenant_id and r.agent_id = a.agent_id and r.kind = 'reads'
+    where a.tenant_id = ${tx.tenantId} and a.agent_id = ${agentId} and r.tenant_id = ${tx.tenantId}`
+  return row
+}
+
 /** Adds an agent; its root node and streams are added beside it. */
 export async function insertAgent(
   tx: TenantTransaction,

@@ -41,6 +41,8 @@ export interface KeyLedgerRows {
 export interface WantedKeys {
   readonly keyIds: readonly string[]
   readonly nodeIds: readonly string[]
+  /** The keys of all streams too: an agent that the tenant's stream names must be able to go on after a recovery. */
+  readonly streamKeys?: boolean
 }
 
 /** A ledger object whose bytes the object store has. */
@@ -62,7 +64,10 @@ export class KeyLedgerStore {
   }
 
   /** Rows that the ledger lacks: all of the tenant's own, and of the agents' keys those wanted. */
-  async unledgered(scope: TenantScope, { keyIds, nodeIds }: WantedKeys): Promise<KeyLedgerRows> {
+  async unledgered(
+    scope: TenantScope,
+    { keyIds, nodeIds, streamKeys = false }: WantedKeys,
+  ): Promise<KeyLedgerRows> {
     return this.#database.withTenant(scope, async (tx) => {
       const { tenantId } = tx
       const [keks, keys, tombstones] = await Promise.all([
@@ -71,7 +76,7 @@ export class KeyLedgerStore {
         tx.query<LedgerKey>`select key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at
           from content_keys where tenant_id = ${tenantId} and ledgered_at is null and wrapped <> ''
             and (key_id = any (${arrayLiteral(keyIds)}::uuid[]) or agent_id is null
-              or node_id = any (${arrayLiteral(nodeIds)}::uuid[]))
+              or node_id = any (${arrayLiteral(nodeIds)}::uuid[]) or (${streamKeys} and purpose = 'stream'))
           order by key_id`,
         tx.query<LedgerTombstone>`select key_id, reason, at from tombstones
           where tenant_id = ${tenantId} and ledgered_at is null order by key_id`,
@@ -96,7 +101,7 @@ export class KeyLedgerStore {
           where tenant_id = ${tenantId} order by kek_version`,
         tx.query<LedgerKey>`select key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at
           from content_keys where tenant_id = ${tenantId} and wrapped <> ''
-            and (agent_id = ${agentId} or agent_id is null) order by key_id`,
+            and (agent_id = ${agentId} or agent_id is null or (${agentId === null} and purpose = 'stream')) order by key_id`,
         tx.query<LedgerTombstone>`select key_id, reason, at from tombstones where tenant_id = ${tenantId} order by key_id`,
       ])
       return { rows: { keks, keys, tombstones }, objectIds: objects.map(({ objectId }) => objectId) }
