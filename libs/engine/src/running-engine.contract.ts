@@ -31,6 +31,8 @@ export interface RunningEngine {
   readonly url: string
   /** A second engine on the same database, as another process would be. */
   another(limits?: Partial<EngineLimits>): Engine
+  /** An empty database with the schema, beside the first; an engine on it has the same bucket, KMS and pepper. */
+  emptyDatabase(): Promise<{ readonly database: Database; readonly engine: Engine }>
   /** Stores everything of a stream. */
   pack(caller: Caller, streamId: string): Promise<void>
   stop(): Promise<void>
@@ -58,9 +60,10 @@ export async function startEngine(
   const announced: Announcement[] = []
   const pepper = randomBytes(32)
   const engines: Engine[] = []
-  const another = (narrower: Partial<EngineLimits> = {}): Engine => {
+  const databases = [database]
+  const engineOn = (onDatabase: Database, narrower: Partial<EngineLimits> = {}): Engine => {
     const made = createEngine({
-      database,
+      database: onDatabase,
       resources,
       pepper,
       announcer: { publish: (announcement) => void announced.push(announcement) },
@@ -72,6 +75,17 @@ export async function startEngine(
     engines.push(made)
     return made
   }
+  const another = (narrower: Partial<EngineLimits> = {}): Engine => engineOn(database, narrower)
+  const emptyDatabase = async (): Promise<{ database: Database; engine: Engine }> => {
+    const { url: other } = await cluster.createDatabase()
+    await migrate({ url: other, passwords })
+    const empty = new Database({
+      url: roleUrl(other, 'app', passwords.app),
+      headsUrl: roleUrl(other, 'heads', passwords.heads),
+    })
+    databases.push(empty)
+    return { database: empty, engine: engineOn(empty) }
+  }
   return {
     engine: another(),
     database,
@@ -82,6 +96,7 @@ export async function startEngine(
     statements,
     url,
     another,
+    emptyDatabase,
     pack: async (caller, streamId) => {
       const { scope } = caller.principal
       await new PackingStore(database).requestFlush(scope, [streamId])
@@ -89,7 +104,7 @@ export async function startEngine(
     },
     stop: async () => {
       await Promise.all(engines.map((made) => made.close()))
-      await database.close()
+      await Promise.all(databases.map((opened) => opened.close()))
       await cluster.stop()
       await directory.remove()
     },

@@ -1,4 +1,5 @@
 export * from './objects/index.js'
 export * from './postgres/index.js'
 export * from './postgres/packing/index.js'
+export * from './postgres/recovery/index.js'
 export * from './segments/index.js'

@@ -49,7 +49,7 @@ export class ExtentPages {
     const missing = pages.filter((page) => this.remembered(scope, page) === undefined)
     const read = new Map<string, readonly Extent[]>()
     if (missing.length > 0) {
-      const { parts, keys } = await this.#database.readTenant(scope, (tx) => this.#load(tx, agentId, missing))
+      const { parts, keys } = await this.#database.withTenant(scope, (tx) => this.#load(tx, agentId, missing))
       for (const page of missing) {
         read.set(page.partId, await this.#open(scope, page, parts.get(page.partId), keys.get(page.keyId)))
       }

@@ -1,8 +1,14 @@
-import type { NodeImage, TreeDelta } from '@agentfs/contracts'
+import type { EntryImage, NodeImage, TreeDelta } from '@agentfs/contracts'
 import { arrayLiteral, type ArrayElement } from './array-literal.js'
 import { type Statement, statement } from './statement.js'
 import type { TenantTransaction } from './transaction.js'
 import { nameColumn, rowOfImage } from './tree-rows.js'
+
+/** When a tree changed: one commit's address, or that of each image where several commits were folded into one delta. */
+export interface SavedAt {
+  readonly seq: number | ((entry: EntryImage) => number)
+  readonly at: Date | ((image: NodeImage) => Date)
+}
 
 /** Sends the statements that make a delta the tree; see `treeSaved`. */
 export function saveTree(
@@ -25,7 +31,7 @@ export function treeSaved(
   agentId: string,
   delta: Pick<TreeDelta, 'nodes' | 'entries'>,
   contentKeys: ReadonlyMap<string, string>,
-  commit: { readonly seq: number; readonly at: Date },
+  commit: SavedAt,
 ): Statement[] {
   return [
     ...(delta.nodes.length > 0 ? [nodesSaved(tenantId, agentId, delta.nodes, contentKeys, commit.at)] : []),
@@ -38,9 +44,11 @@ function nodesSaved(
   agentId: string,
   images: readonly NodeImage[],
   contentKeys: ReadonlyMap<string, string>,
-  at: Date,
+  at: SavedAt['at'],
 ): Statement {
-  const rows = images.map((image) => rowOfImage(image, contentKeys.get(image.id) ?? null, at))
+  const rows = images.map((image) =>
+    rowOfImage(image, contentKeys.get(image.id) ?? null, at instanceof Date ? at : at(image)),
+  )
   const column = (pick: (row: (typeof rows)[number]) => ArrayElement): string => arrayLiteral(rows.map(pick))
   return statement`
     insert into nodes (tenant_id, agent_id, node_id, kind, mode, uid, gid, mtime_sec, mtime_nsec, ctime_sec, ctime_nsec, size,
@@ -73,7 +81,7 @@ function entriesSaved(
   tenantId: string,
   agentId: string,
   delta: Pick<TreeDelta, 'entries'>,
-  seq: number,
+  seq: SavedAt['seq'],
 ): Statement[] {
   const gone = delta.entries.filter(({ node }) => node === null)
   const statements: Statement[] = []
@@ -88,10 +96,11 @@ function entriesSaved(
   if (there.length > 0) {
     statements.push(statement`
       insert into entries (tenant_id, agent_id, parent_id, name, node_id, seq)
-      select ${tenantId}::uuid, ${agentId}::uuid, e.*, ${seq}::bigint from unnest(
+      select ${tenantId}::uuid, ${agentId}::uuid, e.* from unnest(
         ${arrayLiteral(there.map(({ parent }) => parent))}::uuid[],
         ${arrayLiteral(there.map(({ name }) => nameColumn(name)))}::bytea[],
-        ${arrayLiteral(there.map(({ node }) => node))}::uuid[]) as e
+        ${arrayLiteral(there.map(({ node }) => node))}::uuid[],
+        ${arrayLiteral(there.map((entry) => (typeof seq === 'number' ? seq : seq(entry))))}::bigint[]) as e
       on conflict (tenant_id, agent_id, parent_id, name) do update set node_id = excluded.node_id, seq = excluded.seq`)
   }
   return statements

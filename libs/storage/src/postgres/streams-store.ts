@@ -78,6 +78,11 @@ export function streamAdvanced(
     where tenant_id = ${tenantId} and stream_id = ${streamId}`
 }
 
+/** Gives a locked stream a new epoch; its head follows. */
+export function epochOpened(tenantId: string, streamId: string, epoch: number): Statement {
+  return statement`update streams set epoch = ${epoch} where tenant_id = ${tenantId} and stream_id = ${streamId}`
+}
+
 /** Counts bytes staged outside a commit: parts that no push has named yet. */
 export function addStagedBytes(tx: TenantTransaction, streamId: string, bytes: number): Promise<unknown> {
   return tx.query`

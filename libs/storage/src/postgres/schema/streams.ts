@@ -153,3 +153,15 @@ export const auditCheckpoints = pgTable(
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.number] })],
 )
+
+/** How far rebuilding streams from the object store is. */
+export const recoveries = pgTable(
+  'recoveries',
+  {
+    tenantId: uuid('tenant_id').notNull(),
+    streamId: uuid('stream_id').notNull(),
+    step: text('step').$type<'keys' | 'fold' | 'forked' | 'done'>().notNull(),
+    updatedAt: instant('updated_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.streamId] })],
+)

@@ -1,0 +1,155 @@
+import type { TenantScope } from '@agentfs/access'
+import { isAgentfsError, isUuid } from '@agentfs/contracts'
+import {
+  type ObjectStore,
+  scanSegment,
+  type ScannedSegment,
+  type SegmentHeader,
+  openSegmentIndex,
+} from '@agentfs/storage'
+import { tenantPrefix } from '../followers/object-keys.js'
+import type { TenantResources } from '../ports.js'
+import { PartObjects } from './part-objects.js'
+
+/** A segment of the bucket by what its header says. */
+export interface FoundSegment {
+  readonly key: string
+  readonly size: number
+  readonly header: SegmentHeader
+}
+
+/** An object that could not be read as what its name says. */
+export interface UnreadObject {
+  readonly object: string
+  readonly problem: string
+}
+
+/** What stands below an agent's prefix, or directly below a tenant's. */
+export interface FoundObjects {
+  readonly segments: readonly FoundSegment[]
+  readonly parts: PartObjects
+  readonly unread: readonly UnreadObject[]
+}
+
+const READS_AT_ONCE = 16
+
+/** A tenant's objects as the bucket has them, without a database. Keys are given without the bucket's prefix. */
+export class Bucket {
+  readonly #store: ObjectStore
+  readonly #prefix: string
+
+  private constructor(store: ObjectStore, prefix: string) {
+    this.#store = store
+    this.#prefix = prefix
+  }
+
+  static async of(resources: TenantResources, scope: TenantScope): Promise<Bucket> {
+    const { objectStore, objectPrefix } = await resources.resolve(scope)
+    return new Bucket(objectStore, objectPrefix)
+  }
+
+  /** Ids of the tenants that the bucket holds anything of, one look each. */
+  async *tenants(): AsyncGenerator<string> {
+    yield* this.#folders('tenants/')
+  }
+
+  /** Ids of the agents that a tenant's part of the bucket holds anything of. */
+  async *agents(scope: TenantScope): AsyncGenerator<string> {
+    yield* this.#folders(`${tenantPrefix(scope)}/agents/`)
+  }
+
+  /** The segments and parts of an agent, or (agent null) of the tenant's own stream. */
+  async objects(scope: TenantScope, agentId: string | null): Promise<FoundObjects> {
+    const owner = agentId === null ? tenantPrefix(scope) : `${tenantPrefix(scope)}/agents/${agentId}`
+    const segments: FoundSegment[] = []
+    const unread: UnreadObject[] = []
+    let waiting: Promise<void>[] = []
+    for await (const { key, size } of this.list(`${owner}/seg/`)) {
+      waiting.push(
+        this.#header(scope, agentId, key, size).then(
+          (found) => void ('header' in found ? segments.push(found) : unread.push(found)),
+        ),
+      )
+      if (waiting.length < READS_AT_ONCE) continue
+      await Promise.all(waiting)
+      waiting = []
+    }
+    await Promise.all(waiting)
+    const parts = new PartObjects()
+    if (agentId !== null) {
+      for await (const { key, size } of this.list(`${owner}/part/`)) {
+        if (!parts.add(key.slice(`${owner}/part/`.length), size)) {
+          unread.push({ object: key, problem: 'its name is not that of a part' })
+        }
+      }
+    }
+    return { segments, parts, unread }
+  }
+
+  /** Objects below a prefix, in the order of their keys. */
+  async *list(prefix: string, cursor?: string): AsyncGenerator<{ key: string; size: number }> {
+    const from = cursor === undefined ? undefined : this.#prefix + cursor
+    for await (const { key, size } of this.#store.list(this.#prefix + prefix, from)) {
+      yield { key: key.slice(this.#prefix.length), size }
+    }
+  }
+
+  /** A whole object. */
+  get(key: string): Promise<Uint8Array> {
+    return this.#store.get(this.#prefix + key)
+  }
+
+  /** A run of an object. */
+  getRange(key: string, from: number, length: number): Promise<Uint8Array> {
+    return this.#store.getRange(this.#prefix + key, from, length)
+  }
+
+  /** What can be had of a segment, damaged or not. */
+  async scan(key: string): Promise<ScannedSegment> {
+    return scanSegment(await this.get(key), key)
+  }
+
+  async #header(
+    scope: TenantScope,
+    agentId: string | null,
+    key: string,
+    size: number,
+  ): Promise<FoundSegment | UnreadObject> {
+    try {
+      const range = (from: number, length: number): Promise<Uint8Array> =>
+        this.#store.getRange(this.#prefix + key, from, length)
+      const header = await openSegmentIndex(range, size, key).then(
+        (index) => index.header,
+        async (error: unknown) => {
+          if (!isAgentfsError(error, 'object_corrupt')) throw error
+          return (await this.scan(key)).header
+        },
+      )
+      if (header === null) return { object: key, problem: 'it is no segment, or its header is damaged' }
+      const own = header.tenantId === scope.tenantId && header.agentId === agentId
+      if (!own || !key.endsWith(`/${header.segmentId}`)) {
+        return { object: key, problem: 'it is the segment of something else' }
+      }
+      return { key, size, header }
+    } catch (error) {
+      // Gone since it was listed.
+      if (isAgentfsError(error, 'not_found')) return { object: key, problem: 'it went while it was read' }
+      throw error
+    }
+  }
+
+  /** The next level of names below a prefix: after each, the listing goes on behind all that it holds. */
+  async *#folders(prefix: string): AsyncGenerator<string> {
+    for (let cursor: string | undefined; ;) {
+      let folder: string | undefined
+      for await (const { key } of this.list(prefix, cursor)) {
+        folder = key.slice(prefix.length).split('/')[0]
+        break
+      }
+      if (folder === undefined) return
+      if (isUuid(folder)) yield folder
+      // '0' follows '/'.
+      cursor = `${prefix}${folder}0`
+    }
+  }
+}

@@ -1,0 +1,2 @@
+export * from './recover.js'
+export type * from './report.js'

@@ -1,0 +1,274 @@
+import type { TenantScope } from '@agentfs/access'
+import { EMPTY_LOG, type LogState, root } from '@agentfs/audit'
+import { type EpochStart, isAgentfsError, type StreamRecord } from '@agentfs/contracts'
+import { openObject } from '@agentfs/crypto'
+import {
+  type Database,
+  findKeys,
+  findStream,
+  restoreStream,
+  type StreamKind,
+  type StreamRow,
+} from '@agentfs/storage'
+import type { KeyVault, UsableKey } from '../keys/key-vault.js'
+import type { Clock } from '../ports.js'
+import type { Bucket, FoundSegment, UnreadObject } from './bucket.js'
+import { FoldBatch, type FoldedStream, type OpenedRecord } from './fold-batch.js'
+import type { PartObjects } from './part-objects.js'
+import type { Losses } from './report.js'
+import { type StoredCommit, StreamCommits } from './stream-commits.js'
+import { WriteBatch } from './write-batch.js'
+
+/** What rebuilding works with. */
+export interface RebuildTools {
+  readonly database: Database
+  readonly vault: KeyVault
+  readonly bucket: Bucket
+  readonly losses: Losses
+  readonly clock: Clock
+  /** Called after each batch of commits was written. */
+  readonly onCommits: (count: number) => void
+  readonly signal?: AbortSignal
+}
+
+/** A stream to rebuild, with all segments of it that the bucket has. */
+export interface StreamToRebuild {
+  readonly streamId: string
+  readonly kind: StreamKind
+  readonly agentId: string | null
+  /** Of an agent, its tree's root: files that no record names any more are counted to it. */
+  readonly rootId: string | null
+  readonly segments: readonly FoundSegment[]
+  readonly parts: PartObjects
+}
+
+/** What a stream's rebuilding put back. */
+export interface RebuiltStream {
+  readonly records: number
+  readonly versions: number
+  readonly parts: number
+  /** The highest epoch of any segment, readable or not; a new one must be higher. */
+  readonly lastEpoch: number
+}
+
+const BATCH_COMMITS = 500
+const BATCH_BYTES = 16 << 20
+
+/**
+ * Folds what the segments of a stream hold onto its rows, from its head on, in the order of epoch and seq. *Stored* is a
+ * prefix: after the first record that is missing nothing counts. Each batch is one transaction that moves the head, so that
+ * a rebuilding which was killed goes on where it was.
+ */
+export class StreamRebuilding {
+  readonly #tools: RebuildTools
+  readonly #scope: TenantScope
+  readonly #target: StreamToRebuild
+  readonly #unread: UnreadObject[] = []
+  readonly #done = { records: 0, versions: 0, parts: 0 }
+  #key: UsableKey | undefined
+  #writing: Promise<void> = Promise.resolve()
+
+  constructor(tools: RebuildTools, scope: TenantScope, target: StreamToRebuild) {
+    this.#tools = tools
+    this.#scope = scope
+    this.#target = target
+  }
+
+  async run(): Promise<RebuiltStream> {
+    const { segments, streamId, agentId } = this.#target
+    const own = segments.filter(({ header }) => header.streamId === streamId)
+    const epochs = [...new Set(own.map(({ header }) => header.epoch))].sort((left, right) => left - right)
+    const lastEpoch = epochs.at(-1) ?? 0
+    const walks = epochs.map((epoch) => {
+      const walk = new StreamCommits(
+        this.#tools.bucket,
+        own.filter(({ header }) => header.epoch === epoch),
+        this.#unread,
+      )
+      return { epoch, walk }
+    })
+    const forks = await this.#forks(walks)
+    let head = await this.#head()
+    for (const { epoch, walk } of walks) {
+      if (head === undefined || epoch < head.epoch) continue
+      const fork = forks.find((later) => later.epoch > epoch)
+      const last = Math.min(walk.lastSeq, fork === undefined ? Infinity : fork.seq - 1)
+      const start = forks.find((it) => it.epoch === epoch)
+      if (epoch > head.epoch && !this.#continues(start, head)) break
+      const before = epoch > head.epoch ? { epoch, seq: head.seq, log: EMPTY_LOG } : head
+      const after = await this.#fold(walk, before, last)
+      head = after.head
+      if (after.gap) {
+        this.#reportGap(after.head, walk.lastSeq)
+        break
+      }
+    }
+    await this.#writing
+    this.#tools.losses.addUnread(this.#scope.tenantId, agentId, distinct(this.#unread))
+    return { ...this.#done, lastEpoch }
+  }
+
+  /** Where the epochs after the first begin, by the sealed word of their first records. */
+  async #forks(
+    walks: readonly { readonly epoch: number; readonly walk: StreamCommits }[],
+  ): Promise<EpochStart[]> {
+    const forks: EpochStart[] = []
+    for (const { epoch, walk } of walks) {
+      if (epoch === 0) continue
+      const first = await this.#open(await walk.peekFirst())
+      const start = first?.record as EpochStart | StreamRecord | undefined
+      if (start !== undefined && 'forkedFrom' in start && start.epoch === epoch) forks.push(start)
+    }
+    return forks
+  }
+
+  /** True where an epoch forked from the very log that was rebuilt; else it says so. */
+  #continues(
+    start: EpochStart | undefined,
+    head: { readonly epoch: number; readonly seq: number; readonly log: LogState },
+  ): boolean {
+    const { tenantId } = this.#scope
+    const from = start?.forkedFrom
+    const same =
+      from !== undefined &&
+      from.epoch === head.epoch &&
+      from.seq === head.seq &&
+      from.size === head.log.size &&
+      from.root === root(head.log).toString('hex')
+    if (!same) {
+      const detail = `stream ${this.#target.streamId}: the next epoch does not begin where epoch ${head.epoch} ends, at seq ${head.seq}`
+      this.#tools.losses.add({ kind: 'gap', tenant: tenantId, ...this.#agent(), detail })
+    }
+    return same
+  }
+
+  /** The stream's head as its row has it; a tenant's row is made when its first record opens. */
+  async #head(): Promise<{ epoch: number; seq: number; log: LogState } | undefined> {
+    const { database } = this.#tools
+    const { streamId, kind, agentId } = this.#target
+    const found = await database.withTenant(this.#scope, (tx) => findStream(tx, streamId))
+    if (found !== undefined) return this.#headOf(found)
+    const [first] = this.#target.segments.filter(({ header }) => header.streamId === streamId)
+    if (kind !== 'tenant' || first === undefined) return undefined
+    const scanned = await this.#tools.bucket.scan(first.key)
+    const keyId = scanned.entries.find((entry) => entry.kind === 'record')?.keyId
+    if (keyId === undefined) return undefined
+    await database.withTenant(this.#scope, (tx) => restoreStream(tx, { streamId, kind, agentId, keyId }))
+    this.#key = await this.#keyOf(keyId)
+    return { epoch: 0, seq: 0, log: EMPTY_LOG }
+  }
+
+  async #headOf(row: StreamRow): Promise<{ epoch: number; seq: number; log: LogState }> {
+    this.#key = await this.#keyOf(row.keyId)
+    return { epoch: row.epoch, seq: row.headSeq, log: { size: row.merkleSize, range: row.merkleRange } }
+  }
+
+  async #keyOf(keyId: string): Promise<UsableKey | undefined> {
+    const rows = await this.#tools.database.withTenant(this.#scope, (tx) => findKeys(tx, [keyId]))
+    return (await this.#tools.vault.unwrap(this.#scope, rows)).get(keyId)
+  }
+
+  async #fold(
+    walk: StreamCommits,
+    from: { epoch: number; seq: number; log: LogState },
+    last: number,
+  ): Promise<{ head: { epoch: number; seq: number; log: LogState }; gap: boolean }> {
+    const key = this.#key
+    if (key === undefined) {
+      const detail = `stream ${this.#target.streamId}: its key is in no piece of the ledger`
+      this.#tools.losses.add({ kind: 'key', tenant: this.#scope.tenantId, ...this.#agent(), detail })
+      return { head: from, gap: last > from.seq }
+    }
+    const stream: FoldedStream = {
+      tenantId: this.#scope.tenantId,
+      streamId: this.#target.streamId,
+      agentId: this.#target.agentId,
+      key,
+    }
+    let head = from
+    for (;;) {
+      this.#tools.signal?.throwIfAborted()
+      const batch = new FoldBatch(stream, head)
+      const commits: StoredCommit[] = []
+      let bytes = 0
+      let gap = false
+      while (batch.seq < last && commits.length < BATCH_COMMITS && bytes < BATCH_BYTES) {
+        const commit = await walk.at(batch.seq + 1)
+        const opened = await this.#open(commit)
+        const { epoch, seq } = batch
+        if (opened === undefined || opened.record.epoch !== epoch || opened.record.seq !== seq + 1) {
+          gap = true
+          break
+        }
+        batch.add(opened, batch.log)
+        commits.push(commit)
+        bytes += opened.plain.length
+        for (const entries of commit.manifests.values()) bytes += entries[0]?.length ?? 0
+        for (const { length } of commit.parts) bytes += length
+      }
+      if (commits.length > 0) {
+        head = { epoch: batch.epoch, seq: batch.seq, log: batch.log }
+        await this.#write(batch, commits)
+      }
+      if (gap || batch.seq >= last) {
+        await this.#writing
+        return { head, gap }
+      }
+    }
+  }
+
+  /** Prepares a batch while the one before it is written. */
+  async #write(batch: FoldBatch, commits: readonly StoredCommit[]): Promise<void> {
+    const writer = new WriteBatch(this.#tools, this.#scope, this.#target, batch, commits)
+    await writer.prepare(() => this.#writing)
+    await this.#writing
+    this.#writing = writer.write().then(({ versions, parts }) => {
+      this.#done.records += commits.length
+      this.#done.versions += versions
+      this.#done.parts += parts
+      this.#tools.onCommits(commits.length)
+    })
+    // Whoever waits next hears of a failure; until then it is nobody's.
+    this.#writing.catch(() => undefined)
+  }
+
+  /** The first copy of a commit's record that opens. */
+  async #open(commit: StoredCommit | undefined): Promise<OpenedRecord | undefined> {
+    for (const entry of commit?.records ?? []) {
+      const key = this.#key?.keyId === entry.keyId ? this.#key : await this.#keyOf(entry.keyId)
+      if (key === undefined) continue
+      try {
+        const plain = openObject(
+          { kind: 'record', tenantId: this.#scope.tenantId, objectId: entry.id, ...key },
+          entry.sealed,
+        )
+        const record = JSON.parse(plain.toString('utf8')) as StreamRecord
+        if (record.stream === this.#target.streamId) return { entry, plain, record }
+      } catch (error) {
+        if (!isAgentfsError(error, 'object_corrupt')) throw error
+        this.#unread.push({
+          object: `record ${entry.id} in segment ${entry.objectId}`,
+          problem: 'it does not open',
+        })
+      }
+    }
+    return undefined
+  }
+
+  #reportGap(head: { readonly epoch: number; readonly seq: number }, lastSeq: number): void {
+    const { streamId } = this.#target
+    const detail =
+      `stream ${streamId}: the record of seq ${head.seq + 1} (epoch ${head.epoch}) is missing; ` +
+      `it ends there, and up to ${lastSeq - head.seq} later ones do not count`
+    this.#tools.losses.add({ kind: 'gap', tenant: this.#scope.tenantId, ...this.#agent(), detail })
+  }
+
+  #agent(): { agent?: string } {
+    const { agentId } = this.#target
+    return agentId === null ? {} : { agent: agentId }
+  }
+}
+
+function distinct(unread: readonly UnreadObject[]): UnreadObject[] {
+  return [...new Map(unread.map((one) => [`${one.object} ${one.problem}`, one])).values()]
+}

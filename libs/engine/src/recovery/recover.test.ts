@@ -1,0 +1,257 @@
+import { createHash } from 'node:crypto'
+import { type Operation, type PushAnswer, uuidv7 } from '@agentfs/contracts'
+import type { Database, TenantTransaction } from '@agentfs/storage'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import type { Caller } from '../caller.js'
+import type { Engine } from '../engine.js'
+import { newTenant, type RunningEngine, startEngine, textOf } from '../running-engine.contract.js'
+import { databaseForRecovery, recover } from './recover.js'
+
+const bytes = (text: string) => Uint8Array.from(Buffer.from(text))
+
+/** Tables and what of them must come back alike. */
+const TABLES = {
+  tenants: 'tenant_id, name, created_at',
+  users: 'user_id, email_hash, email_sealed, subject_key_id, password_hash, role, created_at',
+  api_keys:
+    'key_id, name, secret_hash, role, agents, prefixes, cidrs, created_by, created_at, expires_at, revoked_at',
+  agents: 'agent_id, name, root_id, stream_key_id, settings, created_at, deleted_at',
+  nodes:
+    'agent_id, node_id, kind, mode, uid, gid, mtime_sec, mtime_nsec, ctime_sec, ctime_nsec, size, head_version, number, links, target, xattrs, content_key_id, created_at, modified_at, modified_by, seq, deleted_at, deleted_parent, deleted_name',
+  entries: 'agent_id, parent_id, name, node_id, seq',
+  aliases: 'agent_id, alias_id, node_id, seq',
+  versions:
+    'agent_id, node_id, version_id, number, parents, author, size, content_mac, (select array_agg(p order by p) from unnest(part_ids) p) as parts, key_id, epoch, seq, created_at, sealed_length',
+  parts: 'agent_id, part_id, key_id, size, content_mac, epoch, seq, sealed_length, part_ids',
+  store_pushes: 'agent_id, store_id, number, digest, epoch, seq',
+  content_keys: 'key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped',
+  tombstones: 'key_id, reason, at',
+} as const
+
+async function rowsOf(database: Database, caller: Caller): Promise<Record<string, string[]>> {
+  const all: Record<string, string[]> = {}
+  for (const [table, columns] of Object.entries(TABLES)) {
+    all[table] = await database.withTenant(caller.principal.scope, async (tx: TenantTransaction) => {
+      const text = `select ${columns} from ${table} where tenant_id = '${tx.tenantId}'`
+      const rows = await tx.query(Object.assign([text], { raw: [text] }))
+      return rows.map((row) => JSON.stringify(row)).sort()
+    })
+  }
+  return all
+}
+
+describe('[DUR-6] recover, from the bucket, the key ledger and the KMS alone', () => {
+  let running: RunningEngine
+  let caller: Caller
+  let agent: { id: string; root: string }
+  let secret: string
+
+  beforeAll(async () => {
+    running = await startEngine()
+    const made = await newTenant(running.engine)
+    caller = made.caller
+    secret = made.signup.apiKey.secret
+    agent = await running.engine.agents.create(caller, { name: 'kept' })
+  })
+  afterAll(() => running.stop())
+
+  const store = uuidv7()
+  let number = 0
+  let previous: string | null = null
+  const push = async (
+    operations: Operation[],
+    on: Engine = running.engine,
+    epoch = 0,
+  ): Promise<{ answer: PushAnswer; again: (engine: Engine, inEpoch: number) => Promise<PushAnswer> }> => {
+    const request = { store, number: ++number, previous, operations }
+    const digest = createHash('sha256').update(JSON.stringify(request)).digest('hex')
+    const again = (engine: Engine, inEpoch: number) =>
+      engine.sync.push(caller, agent.id, inEpoch, request, digest)
+    const answer = await again(on, epoch)
+    previous = digest
+    return { answer, again }
+  }
+  const storeAll = async () => {
+    const { scope } = caller.principal
+    const streams = await running.database.withTenant(
+      scope,
+      (tx) => tx.query<{ streamId: string }>`select stream_id from streams where tenant_id = ${tx.tenantId}`,
+    )
+    await running.engine.audit.flush()
+    for (const { streamId } of streams) await running.pack(caller, streamId)
+  }
+  const rebuilt = async () => {
+    const { database, engine } = await running.emptyDatabase()
+    const report = await recover({ database, resources: running.resources })
+    return { database, engine, report }
+  }
+  const read = async (engine: Engine, path: string, version?: number) =>
+    textOf(
+      (await engine.files.read(caller, agent.id, { path }, version === undefined ? {} : { version })).body,
+    )
+
+  let last: Awaited<ReturnType<typeof push>>
+
+  it('brings back every row: trees, versions, deletions, aliases, renames, people, keys, pushes', async () => {
+    const [file, gone, moved, folder, twin] = [uuidv7(), uuidv7(), uuidv7(), uuidv7(), uuidv7()]
+    const base = uuidv7()
+    await push([
+      { op: 'create', node: folder, kind: 'directory', parent: agent.root, name: 'notes' },
+      { op: 'create', node: file, kind: 'file', parent: folder, name: 'a.md' },
+      {
+        op: 'write',
+        node: file,
+        base: null,
+        version: base,
+        size: 3,
+        extents: [{ offset: 0, data: bytes('one') }],
+      },
+      { op: 'create', node: gone, kind: 'file', parent: agent.root, name: 'gone.md' },
+      {
+        op: 'write',
+        node: gone,
+        base: null,
+        version: uuidv7(),
+        size: 4,
+        extents: [{ offset: 0, data: bytes('gone') }],
+      },
+      { op: 'symlink', node: uuidv7(), parent: agent.root, name: 'link', target: 'notes/a.md' },
+      { op: 'create', node: moved, kind: 'file', parent: agent.root, name: 'old-name' },
+    ])
+    await push([
+      { op: 'append', node: file, version: uuidv7(), data: bytes(' two') },
+      { op: 'unlink', node: gone, parent: agent.root, name: 'gone.md' },
+      {
+        op: 'rename',
+        node: moved,
+        from: { parent: agent.root, name: 'old-name' },
+        to: { parent: folder, name: 'new-name' },
+        expected: null,
+        flags: 'none',
+      },
+      { op: 'setxattr', node: file, name: 'user.note', value: 'aGVsbG8=' },
+      { op: 'create', node: twin, kind: 'directory', parent: agent.root, name: 'notes' },
+    ])
+    await running.engine.files.put(caller, agent.id, 'large.bin', Buffer.alloc(3 << 20, 'x'))
+    const log = Array.from({ length: 80 }, (_, at) => `line ${at}\n`)
+    const appended = uuidv7()
+    await push([
+      { op: 'create', node: appended, kind: 'file', parent: agent.root, name: 'log' },
+      ...log.map((line): Operation => ({
+        op: 'append',
+        node: appended,
+        version: uuidv7(),
+        data: bytes(line),
+      })),
+    ])
+    // Two writers from one base: the second is kept beside.
+    last = await push([
+      {
+        op: 'write',
+        node: file,
+        base,
+        version: uuidv7(),
+        size: 4,
+        extents: [{ offset: 0, data: bytes('mine') }],
+      },
+    ])
+    expect(last.answer.results[0]).toMatchObject({ status: 'conflict-copy' })
+    const other = await running.engine.accounts.createKey(caller, { name: 'other', role: 'reader' })
+    const revoked = await running.engine.accounts.createKey(caller, { name: 'revoked', role: 'reader' })
+    await running.engine.accounts.revokeKey(caller, revoked.id)
+    await running.engine.agents.create(caller, { name: 'deleted' })
+    await running.engine.agents.delete(caller, 'deleted')
+    await running.engine.agents.update(caller, agent.id, { name: 'renamed' })
+    await storeAll()
+
+    const before = await rowsOf(running.database, caller)
+    const { database, engine, report } = await rebuilt()
+    expect(report.losses).toEqual([])
+    const after = await rowsOf(database, caller)
+    for (const table of Object.keys(TABLES))
+      expect({ table, rows: after[table] }).toEqual({ table, rows: before[table] })
+    expect(await read(engine, 'notes/a.md')).toBe('one two')
+    expect(await read(engine, 'notes/a.md', 1)).toBe('one')
+    expect(await read(engine, 'log')).toBe(log.join(''))
+    expect((await read(engine, 'large.bin')).length).toBe(3 << 20)
+    await expect(read(engine, 'gone.md')).rejects.toMatchObject({ code: 'not_found' })
+    expect((await engine.accounts.verifyApiKey(secret, '127.0.0.1')).keyId).not.toBeNull()
+    expect((await engine.accounts.verifyApiKey(other.secret, '127.0.0.1')).limits.role).toBe('reader')
+    await expect(engine.accounts.verifyApiKey(revoked.secret, '127.0.0.1')).rejects.toMatchObject({
+      code: 'key_revoked',
+    })
+    const events = async (on: Engine) =>
+      (await on.audit.listEvents(caller, { limit: 1_000 })).data.map(({ action, path, agent: of, leaf }) => ({
+        action,
+        path,
+        of,
+        leaf,
+      }))
+    const known = await events(engine)
+    for (const event of await events(running.engine)) {
+      if (event.action.startsWith('auth.') || event.action === 'file.read') continue
+      expect(known).toContainEqual(event)
+    }
+  })
+
+  it('deletions stay deleted, and can be restored', async () => {
+    const { engine } = await rebuilt()
+    const { data } = await engine.files.tree(caller, agent.id, { path: '', depth: 64, limit: 1_000 })
+    expect(data.map(({ path }) => path)).not.toContain('gone.md')
+  })
+
+  it('opens a new epoch whose first leaf names the old log, and takes writes', async () => {
+    const { engine, database } = await rebuilt()
+    const page = await engine.sync.snapshot(caller, agent.id, { limit: 1_000 })
+    expect(page.epoch).toBeGreaterThan(0)
+    await expect(engine.sync.changes(caller, agent.id, { since: 1, epoch: 0 })).rejects.toMatchObject({
+      code: 'epoch_changed',
+    })
+    const written = await engine.files.put(caller, agent.id, 'after.md', bytes('after'))
+    expect(written.answer).toMatchObject({ epoch: page.epoch, seq: page.seq0 + 1 })
+    expect(await read(engine, 'after.md')).toBe('after')
+    const [row] = await database.withTenant(
+      caller.principal.scope,
+      (tx) => tx.query<{ leafIndex: number }>`select leaf_index from records
+        where tenant_id = ${tx.tenantId} and stream_id = ${agent.id} and epoch = ${page.epoch} order by seq limit 1`,
+    )
+    expect(row?.leafIndex).toBe(0)
+  })
+
+  it('[SY-8] a push sent again gets the answer it got, and is applied once; receipts hold', async () => {
+    const { engine, database } = await rebuilt()
+    const { epoch } = await engine.sync.snapshot(caller, agent.id, { limit: 1 })
+    const again = await last.again(engine, epoch)
+    expect(again).toEqual(last.answer)
+    const { receipt } = last.answer
+    const [record] = await database.withTenant(
+      caller.principal.scope,
+      (tx) => tx.query<{ leaf: Uint8Array; leafIndex: number }>`select leaf, leaf_index from records
+        where tenant_id = ${tx.tenantId} and stream_id = ${agent.id} and epoch = 0 and seq = ${receipt?.seq ?? 0}`,
+    )
+    expect(Buffer.from(record?.leaf ?? []).toString('hex')).toBe(receipt?.leaf)
+    expect(record?.leafIndex).toBe(receipt?.index)
+  })
+
+  it('wants an empty database', async () => {
+    expect(await databaseForRecovery(running.database)).toBe('in use')
+    const { database } = await running.emptyDatabase()
+    expect(await databaseForRecovery(database)).toBe('empty')
+  })
+
+  it('goes on where it was killed', async () => {
+    const { database, engine } = await running.emptyDatabase()
+    const stop = new AbortController()
+    const broken = recover({
+      database,
+      resources: running.resources,
+      signal: stop.signal,
+      onProgress: ({ records }) => records > 0 && stop.abort(new Error('killed')),
+    })
+    await expect(broken).rejects.toThrow('killed')
+    expect(await databaseForRecovery(database)).toBe('unfinished')
+    const report = await recover({ database, resources: running.resources })
+    expect(report.losses).toEqual([])
+    expect(await read(engine, 'notes/a.md')).toBe('one two')
+  })
+})

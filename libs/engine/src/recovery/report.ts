@@ -1,0 +1,64 @@
+import type { UnreadObject } from './bucket.js'
+
+/** Something that could not be had again; it reads as damaged or erased, never as something else. */
+export interface RecoveryLoss {
+  readonly kind:
+    /** An object that is not what its name says, or a damaged place in one. */
+    | 'object'
+    /** A stream ends before its last segments do: a record is missing, and nothing after it counts. */
+    | 'gap'
+    /** A file whose newest version is not there. */
+    | 'head'
+    /** A key that rows need and no piece of the ledger has. */
+    | 'key'
+    /** An agent that the tenant's own stream does not name, or a tenant without a stream. */
+    | 'unknown'
+  readonly tenant: string
+  readonly agent?: string
+  readonly detail: string
+}
+
+/** What was rebuilt of one tenant. */
+export interface RecoveredTenant {
+  readonly tenant: string
+  readonly agents: number
+  readonly commits: number
+  /** Records of all its streams. */
+  readonly records: number
+  readonly versions: number
+  readonly parts: number
+  /** Objects that nothing needs any more: they go after the grace time. */
+  readonly orphans: number
+}
+
+/** What a rebuilding did. */
+export interface RecoveryReport {
+  readonly tenants: readonly RecoveredTenant[]
+  /** All that is missing; the first thousand. */
+  readonly losses: readonly RecoveryLoss[]
+  readonly lossCount: number
+}
+
+const LOSSES_MAX = 1_000
+
+/** Takes note of what is missing. */
+export class Losses {
+  readonly list: RecoveryLoss[] = []
+  count = 0
+
+  add(loss: RecoveryLoss): void {
+    this.count++
+    if (this.list.length < LOSSES_MAX) this.list.push(loss)
+  }
+
+  addUnread(tenant: string, agent: string | null, unread: readonly UnreadObject[]): void {
+    for (const { object, problem } of unread) {
+      this.add({
+        kind: 'object',
+        tenant,
+        ...(agent === null ? {} : { agent }),
+        detail: `${object}: ${problem}`,
+      })
+    }
+  }
+}
