@@ -3,6 +3,7 @@ import type { QueueName } from '@agentfs/contracts'
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common'
 import type { JobsOptions } from 'bullmq'
 import { type Beat, type Heartbeat, startHeartbeat } from './heartbeat.js'
+import { checkpointDue } from './jobs/checkpoint-due.js'
 import { runChoreJob } from './jobs/chore-job.js'
 import { runPackJob } from './jobs/pack-job.js'
 import { runSweepJob } from './jobs/sweep-job.js'
@@ -39,7 +40,7 @@ export class JobRunner implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 
   onApplicationBootstrap(): void {
-    const { packer, sweeper, chores, log, ...options } = this.#options
+    const { packer, sweeper, checkpointer, chores, log, ...options } = this.#options
     const { signal } = this.#aborting
     const metrics = this.#metrics
     const pack = this.#backend.openQueue('pack')
@@ -52,7 +53,10 @@ export class JobRunner implements OnApplicationBootstrap, OnApplicationShutdown 
       this.#process('pack', options.packConcurrency ?? PACK_CONCURRENCY, (payload) =>
         runPackJob(payload, packer, metrics, signal),
       ),
-      this.#process('sweep', 1, () => runSweepJob(sweeper, pack, metrics)),
+      this.#process('sweep', 1, async () => {
+        await runSweepJob(sweeper, pack, metrics)
+        await checkpointDue(checkpointer, log, signal)
+      }),
       this.#process('chore', options.choreConcurrency ?? CHORE_CONCURRENCY, (payload) =>
         runChoreJob(payload, choreRun),
       ),

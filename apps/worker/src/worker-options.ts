@@ -1,4 +1,4 @@
-import type { Chore, EngineLog, Packer, Sweeper } from '@agentfs/engine'
+import type { Checkpointer, Chore, EngineLog, Packer, Sweeper } from '@agentfs/engine'
 import type { QueueConfig } from './queue/index.js'
 import type { WorkerMetrics } from './worker-metrics.js'
 
@@ -13,6 +13,7 @@ export interface WorkerOptions {
   readonly queue: QueueConfig
   readonly packer: Packer
   readonly sweeper: Sweeper
+  readonly checkpointer: Checkpointer
   readonly chores: readonly PeriodicChore[]
   readonly log: EngineLog
   readonly metrics?: WorkerMetrics

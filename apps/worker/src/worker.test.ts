@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mintTenantScope, type TenantScope } from '@agentfs/access'
 import { uuidv7 } from '@agentfs/contracts'
 import {
+  Checkpointer,
   type Chore,
   type ChoreRequest,
   CollectChore,
@@ -138,6 +139,7 @@ describe.each(['postgres', 'redis'] as const)('the worker, with its queue on %s'
       queue,
       packer: new Packer(base),
       sweeper: new Sweeper(base),
+      checkpointer: new Checkpointer(base),
       chores: [{ chore: new CollectChore(new Collector(base)), intervalMs: 3_600_000 }],
       log,
       sweepIntervalMs: 3_600_000,
@@ -244,6 +246,7 @@ describe.each(['postgres', 'redis'] as const)('the worker, with its queue on %s'
       queue,
       packer: new Packer({ database, resources }),
       sweeper: new Sweeper({ database }),
+      checkpointer: new Checkpointer({ database, resources }),
       chores: [],
       log,
       sweepIntervalMs: 100,

@@ -185,14 +185,15 @@ describe('[DUR-1] [DUR-2] random operations under faults', () => {
     await running.pack(caller, caller.principal.scope.tenantId)
     await expectEverything()
     await expectNoOrphans()
-    await expectEverything()
+    await expectEverything(200)
   }, 1_800_000)
 
   function count(what: string): void {
     counts.set(what, (counts.get(what) ?? 0) + 1)
   }
 
-  async function expectEverything(): Promise<void> {
+  /** The tree, the contents of its files, and every version, or so many of them. */
+  async function expectEverything(versionsMax = known.versions.size): Promise<void> {
     const reader = running.another()
     const listed = new Map<string, string>()
     for (let cursor: string | undefined; ;) {
@@ -208,7 +209,7 @@ describe('[DUR-1] [DUR-2] random operations under faults', () => {
       const opened = await reader.files.read(caller, AGENT, { path })
       expect((await bytesOf(opened.body)).equals(bytes)).toBe(true)
     }
-    for (const [version, { bytes, node }] of known.versions) {
+    for (const [version, { bytes, node }] of [...known.versions].slice(0, versionsMax)) {
       const opened = await reader.files.read(caller, AGENT, { node }, { version })
       expect((await bytesOf(opened.body)).equals(bytes)).toBe(true)
     }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { createApi, InProcessBus, MetricsServer, RedisBus } from '@agentfs/api'
-import { createEngine, type EngineLog, Packer, Sweeper } from '@agentfs/engine'
+import { Checkpointer, createEngine, type EngineLog, Packer, Sweeper } from '@agentfs/engine'
 import { createWorker, openPackHints, type QueueConfig, WorkerMetrics } from '@agentfs/worker'
 import type { Logger } from 'pino'
 import type { ServerConfig } from '../config.js'
@@ -63,6 +63,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
       queue,
       packer: new Packer({ database, resources }),
       sweeper,
+      checkpointer: new Checkpointer({ database, resources }),
       chores: periodicChores({ database, resources }),
       log: engineLog,
       metrics: workerMetrics,
