@@ -17,9 +17,13 @@ export class ByteCache {
     return found
   }
 
-  put(name: string, bytes: Uint8Array): void {
+  remove(name: string): void {
     const old = this.#entries.get(name)
     if (old !== undefined) this.#drop(name, old)
+  }
+
+  put(name: string, bytes: Uint8Array): void {
+    this.remove(name)
     if (bytes.length > this.#bytesMax / 4) return
     this.#entries.set(name, bytes)
     this.#bytes += bytes.length

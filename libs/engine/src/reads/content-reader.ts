@@ -98,9 +98,10 @@ export class ContentReader {
     const part = parts.get(extent.partId)
     if (part === undefined || !sameContentMac(part.contentMac, extent.mac))
       throw corrupt(extent, 'missing or swapped')
-    const sealed = await this.#sealed.get(scope, extent.partId, part)
     const binding = { kind: 'part', tenantId: scope.tenantId, objectId: extent.partId, ...key } as const
-    const plain = openObjectRange(binding, sealed, from, length)
+    const plain = await this.#sealed.open(scope, extent.partId, part, (sealed) =>
+      openObjectRange(binding, sealed, from, length),
+    )
     if (plain.length !== length) throw corrupt(extent, 'too short')
     if (length === part.size && !sameContentMac(contentMac(macKeyOf(key), plain), extent.mac)) {
       throw corrupt(extent, 'keyed hash')

@@ -88,8 +88,9 @@ export class ExtentPages {
         reason: 'a page of extents is missing',
       })
     }
-    const sealed = await this.#sealed.get(scope, page.partId, part)
-    const extents = openExtentPage({ tenantId: scope.tenantId, ...key }, page, sealed)
+    const extents = await this.#sealed.open(scope, page.partId, part, (sealed) =>
+      openExtentPage({ tenantId: scope.tenantId, ...key }, page, sealed),
+    )
     this.remember(scope, new Map([[page.partId, extents]]))
     return extents
   }

@@ -1,5 +1,5 @@
 import type { TenantScope } from '@agentfs/access'
-import { AgentfsError } from '@agentfs/contracts'
+import { AgentfsError, isAgentfsError } from '@agentfs/contracts'
 import type { SealedPlace } from '@agentfs/storage'
 import type { TenantResources } from '../ports.js'
 import { ByteCache } from './byte-cache.js'
@@ -18,19 +18,54 @@ export class SealedBytes {
     this.#cache = new ByteCache(cacheBytes)
   }
 
-  /** The bytes of a part, manifest or record of id `id`; `object_corrupt` where no place is known. */
-  async get(scope: TenantScope, id: string, place: SealedPlace): Promise<Uint8Array> {
-    if (place.sealed !== null) return place.sealed
-    const name = `${scope.tenantId}/${id}`
+  /**
+   * What `open` makes of the bytes of a part, manifest or record of id `id`; `object_corrupt` where no place is known, or
+   * where `open` finds damage. Bytes may be damaged on their way, which a range GET does not show: so those in which
+   * `open` finds damage are not kept, and fetched anew once before they are called damaged.
+   */
+  async open<T>(
+    scope: TenantScope,
+    id: string,
+    place: SealedPlace,
+    open: (sealed: Uint8Array) => T,
+  ): Promise<T> {
+    if (place.sealed !== null) return open(place.sealed)
+    const sealed = await this.#get(scope, id, place)
+    try {
+      return open(sealed)
+    } catch (error) {
+      if (!isAgentfsError(error, 'object_corrupt')) throw error
+      this.#drop(scope, id, sealed)
+    }
+    const again = await this.#get(scope, id, place)
+    try {
+      return open(again)
+    } catch (error) {
+      this.#drop(scope, id, again)
+      throw error
+    }
+  }
+
+  async #get(scope: TenantScope, id: string, place: SealedPlace): Promise<Uint8Array> {
+    const name = nameOf(scope, id)
     const cached = this.#cache.get(name)
     if (cached !== undefined) return cached
     const underWay = this.#underWay.get(name)
     if (underWay !== undefined) return underWay
-    const fetching = this.#fetch(scope, id, place).finally(() => this.#underWay.delete(name))
+    const fetching = this.#fetch(scope, id, place)
+      .then((bytes) => {
+        this.#cache.put(name, bytes)
+        return bytes
+      })
+      .finally(() => this.#underWay.delete(name))
     this.#underWay.set(name, fetching)
-    const bytes = await fetching
-    this.#cache.put(name, bytes)
-    return bytes
+    return fetching
+  }
+
+  /** Only these bytes: another reader may have fetched good ones meanwhile. */
+  #drop(scope: TenantScope, id: string, bytes: Uint8Array): void {
+    const name = nameOf(scope, id)
+    if (this.#cache.get(name) === bytes) this.#cache.remove(name)
   }
 
   async #fetch(scope: TenantScope, id: string, place: SealedPlace): Promise<Uint8Array> {
@@ -51,4 +86,8 @@ export class SealedBytes {
       )
     }
   }
+}
+
+function nameOf({ tenantId }: TenantScope, id: string): string {
+  return `${tenantId}/${id}`
 }

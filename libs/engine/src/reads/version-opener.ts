@@ -88,8 +88,9 @@ export class VersionOpener {
     if (key === undefined) throw new AgentfsError('not_found', { detail: 'the content was erased' })
     const known = this.remembered(scope, row.versionId)
     if (known !== undefined) return known
-    const sealed = await this.#sealed.get(scope, row.versionId, row)
-    const manifest = openManifest({ tenantId: scope.tenantId, ...key }, row.versionId, sealed)
+    const manifest = await this.#sealed.open(scope, row.versionId, row, (sealed) =>
+      openManifest({ tenantId: scope.tenantId, ...key }, row.versionId, sealed),
+    )
     if (manifest.extents.kind === 'paged' && manifest.extents.hashed === 'extents') {
       const extents = await this.#pages.open(scope, agentId, manifest.extents.pages)
       verifyPagedExtents(manifest, extents.flat())

@@ -36,10 +36,12 @@ export class RecordReader {
     if (key === undefined) return []
     return await Promise.all(
       rows.map(async (row) => {
-        const sealed = await this.#sealed.get(scope, row.recordId, row)
         const binding = { kind: 'record', tenantId: scope.tenantId, objectId: row.recordId, ...key } as const
+        const plain = await this.#sealed.open(scope, row.recordId, row, (sealed) =>
+          openObject(binding, sealed),
+        )
         // Authenticated bytes that this service sealed from a typed record: their shape needs no second check.
-        return JSON.parse(openObject(binding, sealed).toString('utf8')) as StreamRecord
+        return JSON.parse(plain.toString('utf8')) as StreamRecord
       }),
     )
   }
