@@ -28,10 +28,18 @@ describe('the configuration', () => {
       AGENTFS_SIGNUP: 'maybe',
       AGENTFS_TLS_CERT: '/cert.pem',
       METRICS_PORT: '70000',
+      AGENTFS_STAGED_BYTES_MAX: '-1',
+      AGENTFS_STAGED_BYTES_PER_TENANT_MAX: 'much',
+      AGENTFS_KEY_LEASE_SECONDS: '900',
     }
     const refusal = attempt(() => readConfig(wrong))
     expect(refusal).toBeInstanceOf(ConfigError)
     for (const name of Object.keys(wrong)) expect(String(refusal)).toContain(name)
+  })
+
+  it('[OUT-1] takes the limits of outages', () => {
+    const { limits } = readConfig({ AGENTFS_STAGED_BYTES_MAX: '1000000', AGENTFS_KEY_LEASE_SECONDS: '20' })
+    expect(limits).toEqual({ stagedBytesMax: 1_000_000, kekLeaseMs: 20_000 })
   })
 
   it('takes an empty variable as one that is not set', () => {

@@ -1,5 +1,7 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { KEK_LEASE_MS } from '@agentfs/crypto'
+import type { EngineLimits } from '@agentfs/engine'
 import { z } from 'zod'
 
 /** How sign-up is handled; `default` is open on loopback, else closed after the first tenant. */
@@ -23,6 +25,8 @@ export interface ServerConfig {
   readonly publicUrl: string | undefined
   /** Undefined: METRICS_PORT_DEFAULT where it is free; 0: any; `off`: no metrics. */
   readonly metricsPort: number | 'off' | undefined
+  /** What is set of the engine's bounds. */
+  readonly limits: Partial<EngineLimits>
 }
 
 /** What is wrong with the environment, all of it. */
@@ -65,6 +69,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Server
     invites: data.AGENTFS_INVITES,
     publicUrl: data.AGENTFS_PUBLIC_URL,
     metricsPort: data.METRICS_PORT,
+    limits: limitsOf(data),
   }
 }
 
@@ -84,6 +89,13 @@ function url(example: string, ...protocols: readonly string[]): z.ZodString {
     error: `is no URL of the form ${example}`,
   })
 }
+
+const bytes = z.coerce
+  .number({ error: 'is not a number of bytes' })
+  .int({ error: 'is not a number of bytes' })
+  .min(1, {
+    error: 'is not a number of bytes',
+  })
 
 const list = z.string().transform((text) =>
   text
@@ -116,8 +128,28 @@ const schema = z.object({
     .default('default'),
   AGENTFS_INVITES: list.default([]),
   AGENTFS_PUBLIC_URL: url('https://host', 'http:', 'https:').optional(),
+  AGENTFS_STAGED_BYTES_MAX: bytes.optional(),
+  AGENTFS_STAGED_BYTES_PER_TENANT_MAX: bytes.optional(),
+  AGENTFS_KEY_LEASE_SECONDS: z.coerce
+    .number({ error: 'is not a number of seconds' })
+    .min(1, { error: 'is less than a second' })
+    .max(KEK_LEASE_MS / 1_000, { error: `is more than ${KEK_LEASE_MS / 1_000}` })
+    .optional(),
   METRICS_PORT: z.union([z.literal('off'), port], { error: 'is neither a port nor off' }).optional(),
 })
+
+function limitsOf(data: z.infer<typeof schema>): Partial<EngineLimits> {
+  const {
+    AGENTFS_STAGED_BYTES_MAX: stagedBytesMax,
+    AGENTFS_STAGED_BYTES_PER_TENANT_MAX: stagedBytesPerTenantMax,
+    AGENTFS_KEY_LEASE_SECONDS: leaseSeconds,
+  } = data
+  return {
+    ...(stagedBytesMax === undefined ? {} : { stagedBytesMax }),
+    ...(stagedBytesPerTenantMax === undefined ? {} : { stagedBytesPerTenantMax }),
+    ...(leaseSeconds === undefined ? {} : { kekLeaseMs: leaseSeconds * 1_000 }),
+  }
+}
 
 /** What is wrong with variables that belong together. */
 function problemsBetween(given: Readonly<Record<string, string | undefined>>): string[] {

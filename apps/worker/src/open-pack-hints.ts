@@ -6,6 +6,8 @@ import { openQueueBackend, type QueueConfig } from './queue/index.js'
 export interface PackHints extends PackHint {
   /** Returns when every hint given so far is in the queue, or lost. */
   settled(): Promise<void>
+  /** Asks the queue something cheap; throws where it does not answer. */
+  probe(): Promise<void>
   close(): Promise<void>
 }
 
@@ -19,6 +21,9 @@ export function openPackHints(queue: QueueConfig, log: EngineLog): PackHints {
   return {
     hint: (scope, streamId, committedBytes) => producer.hint(scope, streamId, committedBytes),
     settled: () => producer.settled(),
+    async probe(): Promise<void> {
+      await jobs.pending()
+    },
     async close(): Promise<void> {
       await producer.settled()
       await jobs.close()

@@ -1,7 +1,9 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { isAgentfsError } from '@agentfs/contracts'
 import { KeyFileKms } from './key-file-kms.js'
 
 const context = { tenantId: '0192f000-0000-7000-8000-000000000001', kekVersion: 1, purpose: 'kek' }
@@ -84,6 +86,24 @@ describe('the key file KMS', () => {
     const kms = await KeyFileKms.open({ path, create: true })
     await writeFile(`${path}.next`, '')
     await expect(kms.rotate()).rejects.toThrow(detail(`rm ${path}.next`))
+  })
+
+  it('[OUT-1] answers kms_unavailable while its file is away, and goes on when it is back', async () => {
+    const kms = await KeyFileKms.open({ path, create: true })
+    const wrapped = await kms.wrap(context, secret)
+    await rename(path, `${path}.away`)
+    const away = async () =>
+      kms.unwrap(context, wrapped).then(
+        () => false,
+        (error: unknown) => isAgentfsError(error, 'kms_unavailable'),
+      )
+    for (const endsAt = performance.now() + 5_000; !(await away());) {
+      expect(performance.now()).toBeLessThan(endsAt)
+      await delay(50)
+    }
+    await expect(kms.wrap(context, secret)).rejects.toMatchObject({ code: 'kms_unavailable', details: {} })
+    await rename(`${path}.away`, path)
+    expect(await kms.unwrap(context, wrapped)).toEqual(secret)
   })
 
   it('[OUT-1] answers kms_unavailable for a root key version that the file lost, without its path', async () => {

@@ -24,6 +24,7 @@ export interface KeyFileOptions {
 export class KeyFileKms implements Kms {
   readonly #path: string
   #root: RootKeys
+  #readAtMs = performance.now()
 
   private constructor(path: string, root: RootKeys) {
     this.#path = path
@@ -38,13 +39,14 @@ export class KeyFileKms implements Kms {
   /** Adds a root key version; other processes learn of it when they meet bytes wrapped under it. */
   async rotate(): Promise<KmsDescription> {
     this.#root = await rotateKeyFile(this.#path)
+    this.#readAtMs = performance.now()
     return this.describe()
   }
 
   async wrap(context: KmsContext, plaintext: Uint8Array): Promise<Buffer> {
     if (plaintext.length > KMS_PLAINTEXT_BYTES_MAX)
       throw new RangeError(`a KMS wraps at most ${KMS_PLAINTEXT_BYTES_MAX} bytes`)
-    const version = this.#root.current
+    const version = (await this.#rootKeys()).current
     const prefix = Buffer.alloc(IV_OFFSET)
     prefix.writeUInt8(WRAPPING_VERSION, 0)
     prefix.writeUInt32BE(version, 1)
@@ -79,23 +81,28 @@ export class KeyFileKms implements Kms {
   }
 
   async #rootKey(version: number): Promise<KeyObject> {
-    const held = this.#root.keys.get(version)
+    const held = (await this.#rootKeys()).keys.get(version)
     if (held !== undefined) return held
-    const reread = await this.#reread()
-    const key = reread.keys.get(version)
+    const key = (await this.#reread()).keys.get(version)
     if (key === undefined) {
       const cause = new Error(
         `${this.#path} holds no root key version ${version}: restore a newer backup of it`,
       )
       throw new AgentfsError('kms_unavailable', {}, { cause })
     }
-    this.#root = reread
     return key
+  }
+
+  /** Believed for a second, so that whoever takes the file away takes what it opens away, once the leases are over. */
+  async #rootKeys(): Promise<RootKeys> {
+    return performance.now() - this.#readAtMs < ROOT_TTL_MS ? this.#root : this.#reread()
   }
 
   async #reread(): Promise<RootKeys> {
     try {
-      return await readKeyFile(this.#path)
+      this.#root = await readKeyFile(this.#path)
+      this.#readAtMs = performance.now()
+      return this.#root
     } catch (cause) {
       // Past start-up the caller is a user of the service, whom the operator's paths do not concern.
       throw isAgentfsError(cause) ? new AgentfsError('kms_unavailable', {}, { cause }) : cause
@@ -103,6 +110,7 @@ export class KeyFileKms implements Kms {
   }
 }
 
+const ROOT_TTL_MS = 1_000
 const WRAPPING_VERSION = 1
 const IV_OFFSET = 5
 const CIPHERTEXT_OFFSET = IV_OFFSET + GCM_NONCE_BYTES

@@ -26,9 +26,11 @@ export interface KeyRingOptions {
   /** Runs `task` once after a delay; the default keeps no process alive. */
   readonly schedule?: (task: () => void, delayMs: number) => void
   readonly contentKeysMax?: number
+  /** How long an unwrapped key is used at most; KEK_LEASE_MS, or less. */
+  readonly leaseMs?: number
 }
 
-/** How long an unwrapped key is used at most; so long an outage of the KMS goes unnoticed [OUT-1]. */
+/** How long an unwrapped key is used at most, unless told less; so long an outage of the KMS goes unnoticed [OUT-1]. */
 export const KEK_LEASE_MS = 270_000
 /** How often keys are dropped whose lease is over: lease and interval together are the promised five minutes. */
 export const KEK_SWEEP_INTERVAL_MS = 30_000
@@ -48,7 +50,8 @@ export class KeyRing {
   #generation = 0
 
   constructor(options: KeyRingOptions) {
-    this.#options = { now: monotonicMs, schedule: unrefTimeout, contentKeysMax: 4096, ...options }
+    const leaseMs = Math.min(options.leaseMs ?? KEK_LEASE_MS, KEK_LEASE_MS)
+    this.#options = { now: monotonicMs, schedule: unrefTimeout, contentKeysMax: 4096, ...options, leaseMs }
   }
 
   /** Makes a KEK. Its row must be committed before anything wrapped under it. */
@@ -127,7 +130,8 @@ export class KeyRing {
     const now = this.#options.now()
     if (held === undefined || now >= held.expiresAtMs) return this.#loadKek(tenantId, kekVersion)
     // A failed renewal costs nothing while the lease lasts; the next use tries again.
-    if (now >= held.expiresAtMs - KEK_LEASE_MS / 2) this.#loadKek(tenantId, kekVersion).catch(() => undefined)
+    if (now >= held.expiresAtMs - this.#options.leaseMs / 2)
+      this.#loadKek(tenantId, kekVersion).catch(() => undefined)
     return held
   }
 
@@ -151,7 +155,7 @@ export class KeyRing {
     const held: HeldKek = {
       kek: concealed(kek),
       kekVersion: row.kekVersion,
-      expiresAtMs: askedAtMs + KEK_LEASE_MS,
+      expiresAtMs: askedAtMs + this.#options.leaseMs,
     }
     if (generation === this.#generation) {
       this.#keks.set(kekName(tenantId, kekVersion), held)

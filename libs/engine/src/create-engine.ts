@@ -1,3 +1,4 @@
+import { KEK_LEASE_MS } from '@agentfs/crypto'
 import type { Database } from '@agentfs/storage'
 import { Accounts } from './accounts/accounts.js'
 import { Secrets } from './accounts/secrets.js'
@@ -52,6 +53,8 @@ export interface EngineLimits {
   readonly auditBatchMs: number
   /** Memory for sealed bytes read from the object store. */
   readonly sealedCacheBytes: number
+  /** How long an unwrapped key is used before the KMS is asked again; KEK_LEASE_MS at most. */
+  readonly kekLeaseMs: number
 }
 
 /** The defaults of `EngineLimits`. */
@@ -61,13 +64,14 @@ export const ENGINE_LIMITS: EngineLimits = {
   fileBytesMax: 1024 ** 4,
   auditBatchMs: 500,
   sealedCacheBytes: 64 * 1024 ** 2,
+  kekLeaseMs: KEK_LEASE_MS,
 }
 
 /** Puts the service together; nothing runs by itself but the batches of the audit log. */
 export function createEngine(options: EngineOptions): Engine {
   const { database, resources, announcer, packHint, log, clock = SYSTEM_CLOCK } = options
   const limits = { ...ENGINE_LIMITS, ...options.limits }
-  const vault = new KeyVault(database, resources)
+  const vault = new KeyVault(database, resources, limits.kekLeaseMs)
   const erasures = new Erasures({ database, resources, clock, packHint, log })
   const secrets = new Secrets(options.pepper)
   const authors = new RecordAuthor(database, vault, clock)

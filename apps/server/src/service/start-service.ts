@@ -9,6 +9,7 @@ import type { Home } from '../home.js'
 import { periodicChores } from '../maintenance/chores.js'
 import { OperatorError } from '../operator-error.js'
 import { openServiceSecrets } from '../secrets/service-secrets.js'
+import { dependencyMetrics } from './dependency-metrics.js'
 import { metricsAddress } from './metrics-address.js'
 import { openDatabase } from './open-database.js'
 import { openStorage, sharedResources } from './open-storage.js'
@@ -55,6 +56,9 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
   const engineLog = asEngineLog(log)
   const workerMetrics = new WorkerMetrics()
   const metrics = await metricsAddress(config, log)
+  const packHint = openPackHints(queue, engineLog)
+  shutdown.add('hints', () => packHint.close())
+  const dependencies = dependencyMetrics({ objectStore, kms: secrets.kms }, database, sweeper, packHint)
   signal.throwIfAborted()
 
   if (role !== 'api') {
@@ -73,7 +77,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
   }
   if (role === 'worker') {
     if (metrics !== null) {
-      const server = new MetricsServer([workerMetrics.registry])
+      const server = new MetricsServer([workerMetrics.registry, dependencies.registry])
       shutdown.add('metrics', () => server.close())
       await server.listen(metrics.host, metrics.port)
     }
@@ -83,8 +87,6 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
   progress('starting the API')
   const bus = config.redisUrl === undefined ? new InProcessBus() : new RedisBus(config.redisUrl, log)
   shutdown.add('announcements', () => bus.close())
-  const packHint = openPackHints(queue, engineLog)
-  shutdown.add('hints', () => packHint.close())
   const engine = createEngine({
     database,
     resources,
@@ -92,6 +94,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
     announcer: bus,
     packHint,
     log: engineLog,
+    limits: config.limits,
   })
   shutdown.add('engine', () => engine.close())
   const api = await createApi({
@@ -106,7 +109,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
     tls: config.tls === undefined ? null : await readTls(config.tls),
     trustProxy: config.trustProxy,
     metrics,
-    moreMetrics: [workerMetrics.registry],
+    moreMetrics: [workerMetrics.registry, dependencies.registry],
     downloads: { directory: fromCheckout('dist-downloads') },
     dashboard: { directory: fromCheckout('apps/dashboard/dist') },
   })

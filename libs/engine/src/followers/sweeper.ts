@@ -45,6 +45,12 @@ export class Sweeper {
     }
   }
 
+  /** What waits in Postgres for the object store, over all tenants: the alarm of an outage [OUT-1]. */
+  async stagedAcrossTenants(): Promise<{ readonly bytes: number; readonly oldestMs: number }> {
+    const { bytes, since } = await this.#due.stagedAcrossTenants()
+    return { bytes, oldestMs: since === null ? 0 : Math.max(0, this.#clock.now() - since.getTime()) }
+  }
+
   /** Every tenant, for work that each needs now and then. */
   async *tenantsAcrossTenants(): AsyncGenerator<TenantScope> {
     for (let after = '00000000-0000-0000-0000-000000000000'; ;) {

@@ -33,11 +33,12 @@ export class KeyVault {
   readonly #unborn = new Map<string, WrappedKek>()
   readonly #streamKeys = new RecentMap<{ row: KeyRow; readAtMs: number }>(10_000)
 
-  constructor(database: Database, resources: TenantResources) {
+  constructor(database: Database, resources: TenantResources, leaseMs?: number) {
     this.#database = database
     this.#ring = new KeyRing({
       kmsFor: async (tenantId) => (await resources.resolve(mintTenantScope(tenantId))).kms,
       loadKek: (tenantId, kekVersion) => this.#loadKek(tenantId, kekVersion),
+      ...(leaseMs === undefined ? {} : { leaseMs }),
     })
   }
 

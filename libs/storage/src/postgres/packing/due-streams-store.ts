@@ -43,6 +43,16 @@ export class DueStreamsStore {
     return rows.map(({ tenantId }) => tenantId)
   }
 
+  /** Sealed bytes that wait in Postgres, over all tenants, and since when the oldest of them do. */
+  async stagedAcrossTenants(): Promise<{ readonly bytes: number; readonly since: Date | null }> {
+    const [row] = await this.#database.acrossTenantsHeads(
+      (tx) => tx.query<{ bytes: number; since: Date | null }>`
+      select coalesce(sum(staged_bytes), 0)::bigint as bytes, min(staged_since) as since
+      from streams where staged_since is not null`,
+    )
+    return row ?? { bytes: 0, since: null }
+  }
+
   /** Ids of tenants after `after`, ascending, at most `limit`. */
   async tenantsAcrossTenants(after: string, limit: number): Promise<string[]> {
     const rows = await this.#database.acrossTenantsHeads(
