@@ -136,6 +136,15 @@ export const feedClientFrame = z.object({ type: z.literal('token'), accessToken:
 /** What a client may send on the feed. */
 export type FeedClientFrame = z.infer<typeof feedClientFrame>
 
+/** Asks which of some parts the service lacks, so that an upload that was cut goes on where it was. */
+export const missingPartsRequest = z.object({ parts: z.array(uuid).min(1).max(10_000) })
+/** Asks which of some parts the service lacks. */
+export type MissingPartsRequest = z.infer<typeof missingPartsRequest>
+/** The parts to upload, in the order asked. */
+export const missingPartsAnswer = z.object({ missing: z.array(uuid) })
+/** The parts to upload. */
+export type MissingPartsAnswer = z.infer<typeof missingPartsAnswer>
+
 /** A part's upload [SY-13]: what the service keeps of it. */
 export const partAnswer = z.object({ part: uuid, size: z.int(), state: z.enum(['staged', 'stored']) })
 /** A part's upload. */

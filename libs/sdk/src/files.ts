@@ -35,6 +35,14 @@ export interface WriteOptions {
   readonly timeoutMs?: number
 }
 
+/** How an append is sent. */
+export interface AppendOptions {
+  /** With the same key an append may be sent again after a lost answer: it is carried out once. */
+  readonly idempotencyKey?: string
+  readonly signal?: AbortSignal
+  readonly timeoutMs?: number
+}
+
 /** What can be written. */
 export type WriteBody = string | Uint8Array | ReadableStream<Uint8Array>
 
@@ -93,9 +101,13 @@ export class Files {
   }
 
   /** Adds bytes at the end; never in conflict with another writer. */
-  append(path: string, body: WriteBody, options: { signal?: AbortSignal } = {}): Promise<AppendAnswer> {
+  append(path: string, body: WriteBody, options: AppendOptions = {}): Promise<AppendAnswer> {
+    const { idempotencyKey } = options
     return this.#http.json('PATCH', `${this.#base}/files/${encodePath(path)}`, {
-      headers: { 'content-type': 'application/octet-stream' },
+      headers: {
+        'content-type': 'application/octet-stream',
+        ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+      },
       body: body as RequestBody,
       query: { op: 'append' },
       ...pick(options),

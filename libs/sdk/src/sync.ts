@@ -1,6 +1,7 @@
 import {
   changesPage,
   contentsAnswer,
+  missingPartsAnswer,
   partAnswer,
   pushAnswer,
   snapshotPage,
@@ -58,6 +59,16 @@ export class SyncRoutes {
       query: { parent: options.parent },
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     })
+  }
+
+  /** Those of some parts that the service lacks. */
+  async missingParts(parts: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
+    const { missing } = await this.#message(missingPartsAnswer, 'POST', '/parts/missing', {
+      body: packMessage({ parts }),
+      headers: { 'content-type': MESSAGE_PACK },
+      ...(signal === undefined ? {} : { signal }),
+    })
+    return missing
   }
 
   /** Bytes of one version of a node. */

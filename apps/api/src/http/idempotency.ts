@@ -6,10 +6,10 @@ import { Reflector } from '@nestjs/core'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { firstValueFrom, from, type Observable } from 'rxjs'
 import { ROUTE } from './endpoint.js'
-import { JSON_BYTES_MAX, readBody } from './request-body.js'
+import { announcedBytes, JSON_BYTES_MAX, readBody } from './request-body.js'
 
 /**
- * `Idempotency-Key` on POST: the first request's answer for every repetition within 24 hours, 422 for another request
+ * `Idempotency-Key` on POST and PATCH: the first request's answer for every repetition within 24 hours, 422 for another request
  * under the same key. Not for pushes and contents, which are repeatable by their own digests; nor for token exchange,
  * where a kept token would be given out after its end; nor where nobody is signed in yet.
  */
@@ -24,7 +24,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const request = http.getRequest<FastifyRequest>()
     const route = this.#reflector.get<Route | undefined>(ROUTE, context.getHandler())
     const key = request.headers['idempotency-key']
-    if (key === undefined || request.method !== 'POST' || request.caller === null || !isKept(route))
+    if (key === undefined || !REPEATED.has(request.method) || request.caller === null || !isKept(route))
       return next.handle()
     return from(this.#once(request.caller, checkedKey(key), request, http.getResponse<FastifyReply>(), next))
   }
@@ -53,6 +53,9 @@ export class IdempotencyInterceptor implements NestInterceptor {
   }
 }
 
+/** An append is a PATCH; every other PATCH, PUT and DELETE may be repeated as it is. */
+const REPEATED = new Set(['POST', 'PATCH'])
+
 function isKept(route: Route | undefined): boolean {
   return route !== undefined && route.body?.kind !== 'wire' && route.operation !== 'tokenExchange'
 }
@@ -62,8 +65,11 @@ function checkedKey(key: string | string[]): string {
   throw new AgentfsError('invalid_request', { detail: 'an Idempotency-Key is 1 to 255 printable characters' })
 }
 
-/** What makes two requests the same: verb, target and bytes. */
+/** What makes two requests the same: verb, target and bytes; of a body above 1 MiB, which is not held, its announced length. */
 async function digestOf(request: FastifyRequest): Promise<Uint8Array> {
-  const body = await readBody(request, JSON_BYTES_MAX)
-  return createHash('sha256').update(`${request.method} ${request.raw.url}\n`).update(body).digest()
+  const hash = createHash('sha256').update(`${request.method} ${request.raw.url}\n`)
+  const announced = announcedBytes(request)
+  const streamed = request.method === 'PATCH' && (announced === null || announced > JSON_BYTES_MAX)
+  if (streamed) return hash.update(`streamed ${announced ?? 'chunks'}`).digest()
+  return hash.update(await readBody(request, JSON_BYTES_MAX)).digest()
 }

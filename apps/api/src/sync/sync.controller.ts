@@ -10,6 +10,8 @@ import {
   type FlushRequest,
   flushRequest,
   isUuid,
+  type MissingPartsRequest,
+  missingPartsRequest,
   PART_BYTES_MAX,
   type PartQuery,
   partQuery,
@@ -84,6 +86,18 @@ export class SyncController {
     const digest = hash('sha256', bytes, 'hex')
     const answer = await this.engine.sync.push(caller, agent, epochOf(request.headers), value, digest)
     sendWire(request, reply.status(200), answer, format)
+  }
+
+  @Endpoint(routes.partsMissing)
+  async missing(
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+    @CallerOf() caller: Caller,
+    @Param('agent') agent: string,
+    @WireBody(missingPartsRequest) { value, format }: WireBodyOf<MissingPartsRequest>,
+  ): Promise<void> {
+    const missing = await this.engine.sync.missingParts(caller, agent, value.parts)
+    sendWire(request, reply.status(200), { missing }, format)
   }
 
   @Endpoint(routes.partUpload)

@@ -41,6 +41,8 @@ export interface SyncApi {
     digest: string,
   ): Promise<PushAnswer>
   /** Keeps one part of at most 1 MiB [SY-13]; `created` false where it was there already. */
+  /** Those of some parts that are not there. */
+  missingParts(caller: Caller, agent: string, parts: readonly string[]): Promise<readonly string[]>
   putPart(
     caller: Caller,
     agent: string,

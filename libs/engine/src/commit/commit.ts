@@ -36,7 +36,7 @@ import { type AppliedCommit, applyCommit, VersionNotAtHand } from './apply-commi
 import { authorOf } from './author.js'
 import { authoriser } from './authorise.js'
 import { type PlannedOperation, PrepareAgain, type Prepared } from './planned-operation.js'
-import { prepare, type PrepareTools } from './prepare.js'
+import { type JoiningTails, prepare, type PrepareTools } from './prepare.js'
 import { answerKept, type CommitPush, keptAnswer, recordedResults } from './push-answer.js'
 import { saveApplied, sendAliases } from './save-applied.js'
 import { needsOf } from './tree-needs.js'
@@ -94,6 +94,7 @@ export interface CommitTools extends PrepareTools {
 /** Prepares, commits under the agent's lock, then announces: the path of every mutation of a tree. */
 export class Committer {
   readonly #tools: CommitTools
+  readonly #joining: JoiningTails = new Set()
 
   constructor(tools: CommitTools) {
     this.#tools = tools
@@ -105,7 +106,7 @@ export class Committer {
     const author = await this.#tools.authors.draft(request.caller)
     let held: ReadonlyMap<string, string> = new Map()
     for (let attempt = 1; ; attempt++) {
-      const prepared = await prepare(this.#tools, scope, request.agent, request.operations)
+      const prepared = await prepare(this.#tools, scope, request.agent, request.operations, this.#joining)
       try {
         const { outcome, after } = await this.#tools.database.withTenant(scope, async (tx) => {
           const done = await this.#underLock(tx, request, prepared, author, held)
@@ -127,6 +128,8 @@ export class Committer {
             { cause: error },
           )
         }
+      } finally {
+        for (const tail of prepared.joinedTails) this.#joining.delete(tail)
       }
     }
   }

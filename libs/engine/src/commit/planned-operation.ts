@@ -67,6 +67,8 @@ export interface Prepared {
   /** Keys that were there, and must still be under the lock. */
   readonly knownKeyIds: readonly string[]
   readonly streamKey: UsableKey
+  /** Tails that are joined here; free for others once this is committed, or given up. */
+  readonly joinedTails: readonly string[]
 }
 
 /** Thrown under the lock where content must be built on what the tree is now. */

@@ -48,12 +48,16 @@ export interface PrepareTools {
   readonly fileBytesMax: number
 }
 
+/** Tails that this process is joining, by the part they begin with: of many writers of one log, one does it. */
+export type JoiningTails = Set<string>
+
 /** Builds and seals the content of all operations, before any lock [SY-16]. */
 export async function prepare(
   tools: PrepareTools,
   scope: TenantScope,
   agent: { readonly agentId: string; readonly streamKeyId: string },
   operations: readonly PlannedOperation[],
+  joining: JoiningTails,
 ): Promise<Prepared> {
   const streamKey = await tools.vault.streamKey(scope, agent.streamKeyId)
   const content = operations.flatMap(({ operation, content: built }) =>
@@ -61,7 +65,7 @@ export async function prepare(
   )
   const facts = await findFacts(tools, scope, agent.agentId, operations, content)
   const keys = await tools.vault.unwrap(scope, facts.keys)
-  const preparation = new Preparation(tools, scope, agent.agentId, facts, keys)
+  const preparation = new Preparation(tools, scope, agent.agentId, facts, keys, joining)
   const contents = new Map<number, PreparedContent>()
   const newKeys: NewKey[] = []
   const knownKeyIds = new Set<string>()
@@ -70,7 +74,12 @@ export async function prepare(
       contents.set(index, built)
       if (built.newKey === undefined) knownKeyIds.add(built.key.keyId)
       else newKeys.push(built.newKey)
-    } else if (isContentOperation(operation)) contents.set(index, await preparation.build(operation))
+    } else if (isContentOperation(operation)) {
+      contents.set(
+        index,
+        await preparation.build(operation).catch((error: unknown) => preparation.giveUp(error)),
+      )
+    }
   }
   for (const keyId of preparation.usedKeyIds) if (keys.has(keyId)) knownKeyIds.add(keyId)
   return {
@@ -78,6 +87,7 @@ export async function prepare(
     newKeys: [...newKeys, ...preparation.newKeys],
     knownKeyIds: [...knownKeyIds],
     streamKey,
+    joinedTails: preparation.joinedTails,
   }
 }
 
@@ -114,6 +124,9 @@ type Base = Pick<BuiltVersion, 'size' | 'layout'>
 class Preparation {
   readonly newKeys: NewKey[] = []
   readonly usedKeyIds = new Set<string>()
+  /** Of the tails being joined, those that this preparation joins. */
+  readonly joinedTails: string[] = []
+  readonly #joining: JoiningTails
   readonly #tools: PrepareTools
   readonly #scope: TenantScope
   readonly #agentId: string
@@ -134,7 +147,9 @@ class Preparation {
     agentId: string,
     facts: PrepareFacts,
     keys: ReadonlyMap<string, UsableKey>,
+    joining: JoiningTails,
   ) {
+    this.#joining = joining
     this.#tools = tools
     this.#scope = scope
     this.#agentId = agentId
@@ -142,6 +157,12 @@ class Preparation {
     this.#nodes = new Map(facts.nodes.map((node) => [node.askedId, node]))
     this.#parts = new Map(facts.parts.map((part) => [part.partId, part]))
     this.#keys = keys
+  }
+
+  /** Lets others join what this one claimed. */
+  giveUp(error: unknown): never {
+    for (const tail of this.joinedTails) this.#joining.delete(tail)
+    throw error
   }
 
   async build(operation: ContentOperation): Promise<PreparedContent> {
@@ -210,7 +231,7 @@ class Preparation {
     const standing = head === undefined ? [] : await this.#tail(head.layout)
     const tail = coalescibleTail(standing)
     const coalesced =
-      tail === undefined
+      tail === undefined || !this.#claimTail(standing[tail.first]?.partId ?? '')
         ? null
         : {
             extents: standing.slice(tail.first, tail.end),
@@ -218,6 +239,14 @@ class Preparation {
           }
     const { parts, uploaded, objectIds } = laid
     return { kind: 'append', parts, uploaded, objectIds, key, extents, size, data, coalesced }
+  }
+
+  /** False where another append is at it: its bytes would be read and sealed for nothing. */
+  #claimTail(partId: string): boolean {
+    if (this.#joining.has(partId)) return false
+    this.#joining.add(partId)
+    this.joinedTails.push(partId)
+    return true
   }
 
   /** The extents that an append finds at hand: those of the last page where there are pages. */

@@ -3,7 +3,6 @@ import {
   type AuditAction,
   type Extent as WireExtent,
   type Operation,
-  PART_BYTES_MAX,
   uuidv7,
   type WriteAnswer,
 } from '@agentfs/contracts'
@@ -26,10 +25,8 @@ import { type FilesTools, resolvePath, type ResolvedPath } from './files-tools.j
 import { destinationOf } from './missing-directories.js'
 import { inParts } from './read-whole.js'
 import { stateAt } from './stat-of.js'
+import { firstPart, uploadParts } from './upload-parts.js'
 import { answerOf, unchangedAnswer } from './write-answer.js'
-
-/** Parts of one upload that are under way at once. */
-const UPLOADS_AT_ONCE = 4
 
 /** Where a PUT goes, and what it finds there. */
 interface Target {
@@ -68,12 +65,8 @@ export async function putFile(
   }
   requireConditions(standing, conditions)
   const target: Target = { agent, path, resolved, standing, conditions, action }
-  const parts = inParts(body)
-  const first = await parts.next()
-  const head: Uint8Array = first.done === true ? new Uint8Array(0) : first.value
-  const second = first.done === true || head.length < PART_BYTES_MAX ? undefined : await parts.next()
-  if (second === undefined || second.done === true) return putSmall(tools, caller, target, head)
-  return putLarge(tools, caller, target, chain(head, second.value, parts))
+  const { first, all } = await firstPart(inParts(body))
+  return all === null ? putSmall(tools, caller, target, first) : putLarge(tools, caller, target, all)
 }
 
 /** One round trip tells the file's key and whether the bytes are there already; the content is sealed here, once. */
@@ -124,31 +117,8 @@ async function putSmall(tools: FilesTools, caller: Caller, target: Target, bytes
 
 async function putLarge(tools: FilesTools, caller: Caller, target: Target, parts: AsyncIterable<Uint8Array>) {
   const node = target.standing?.nodeId ?? uuidv7()
-  const extents: WireExtent[] = []
-  const uploads = new Set<Promise<unknown>>()
-  let failure: { error: unknown } | undefined
-  let offset = 0
-  for await (const data of parts) {
-    if (failure !== undefined) break
-    if (offset + data.length > tools.fileBytesMax) {
-      throw new AgentfsError('too_large', { detail: 'the file is larger than the service takes' })
-    }
-    const part = uuidv7()
-    extents.push({ offset, length: data.length, part, partOffset: 0 })
-    offset += data.length
-    const upload = tools.parts
-      .take(caller.principal.scope, target.agent, { node, part, data })
-      .catch((error: unknown) => {
-        failure ??= { error }
-      })
-      .finally(() => uploads.delete(upload))
-    uploads.add(upload)
-    // The first part makes the key that the others share.
-    if (uploads.size >= UPLOADS_AT_ONCE || extents.length === 1) await Promise.race(uploads)
-  }
-  await Promise.all(uploads)
-  if (failure !== undefined) throw failure.error
-  return commitContent(tools, caller, target, node, offset, extents)
+  const { extents, size } = await uploadParts(tools, caller, target.agent, node, parts)
+  return commitContent(tools, caller, target, node, size, extents)
 }
 
 async function commitContent(
@@ -252,14 +222,4 @@ async function unchanged(
   )
   const { epoch } = agent
   return unchangedAnswer(node, path, { epoch, stored: stateAt(node.seq, epoch, stored) === 'stored' })
-}
-
-async function* chain(
-  first: Uint8Array,
-  second: Uint8Array,
-  rest: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  yield first
-  yield second
-  yield* rest
 }

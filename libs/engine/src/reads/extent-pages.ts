@@ -1,7 +1,14 @@
 import type { TenantScope } from '@agentfs/access'
 import { AgentfsError } from '@agentfs/contracts'
 import { type Extent, EXTENTS_PER_PAGE, openExtentPage } from '@agentfs/crypto'
-import { type Database, findParts, type PartRow, type TenantTransaction } from '@agentfs/storage'
+import {
+  type Database,
+  findKeys,
+  findParts,
+  type KeyRow,
+  type PartRow,
+  type TenantTransaction,
+} from '@agentfs/storage'
 import { overlapping } from '../content/extents.js'
 import type { Layout } from '../content/layout.js'
 import type { KeyVault, UsableKey } from '../keys/key-vault.js'
@@ -49,7 +56,11 @@ export class ExtentPages {
     const missing = pages.filter((page) => this.remembered(scope, page) === undefined)
     const read = new Map<string, readonly Extent[]>()
     if (missing.length > 0) {
-      const { parts, keys } = await this.#database.withTenant(scope, (tx) => this.#load(tx, agentId, missing))
+      const { rows, keyRows } = await this.#database.readTenant(scope, (tx) =>
+        this.#load(tx, agentId, missing),
+      )
+      const keys = await this.#vault.unwrap(scope, keyRows)
+      const parts = new Map(rows.map((row) => [row.partId, row]))
       for (const page of missing) {
         read.set(page.partId, await this.#open(scope, page, parts.get(page.partId), keys.get(page.keyId)))
       }
@@ -70,9 +81,10 @@ export class ExtentPages {
   /** Opens a page by the given transaction, for use under a lock; one in the object store is left unopened. */
   async openStaged(tx: TenantTransaction, agentId: string, page: Extent): Promise<void> {
     if (this.remembered(tx.scope, page) !== undefined) return
-    const { parts, keys } = await this.#load(tx, agentId, [page])
-    const part = parts.get(page.partId)
+    const { rows, keyRows } = await this.#load(tx, agentId, [page])
+    const [part] = rows
     if ((part?.sealed ?? null) === null) return
+    const keys = await this.#vault.unwrap(tx.scope, keyRows)
     await this.#open(tx.scope, page, part, keys.get(page.keyId))
   }
 
@@ -95,17 +107,15 @@ export class ExtentPages {
     return extents
   }
 
+  /** Both queries are sent at once, as a read transaction wants them. */
   async #load(
     tx: TenantTransaction,
     agentId: string,
     pages: readonly Extent[],
-  ): Promise<{ parts: ReadonlyMap<string, PartRow>; keys: ReadonlyMap<string, UsableKey> }> {
-    const rows = await findParts(
-      tx,
-      agentId,
-      pages.map(({ partId }) => partId),
-    )
-    const keys = await this.#vault.load(tx, [...new Set(pages.map(({ keyId }) => keyId))])
-    return { parts: new Map(rows.map((row) => [row.partId, row])), keys }
+  ): Promise<{ readonly rows: readonly PartRow[]; readonly keyRows: readonly KeyRow[] }> {
+    const partIds = pages.map(({ partId }) => partId)
+    const keyIds = [...new Set(pages.map(({ keyId }) => keyId))]
+    const [rows, keyRows] = await Promise.all([findParts(tx, agentId, partIds), findKeys(tx, keyIds)])
+    return { rows, keyRows }
   }
 }

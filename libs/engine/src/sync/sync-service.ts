@@ -11,7 +11,14 @@ import {
   type PushRequest,
   type SnapshotPage,
 } from '@agentfs/contracts'
-import { type Database, findStream, headsAcrossTenants, snapshotRows, storedThrough } from '@agentfs/storage'
+import {
+  type Database,
+  findPartFacts,
+  findStream,
+  headsAcrossTenants,
+  snapshotRows,
+  storedThrough,
+} from '@agentfs/storage'
 import type { AgentGate } from '../agents/agent-gate.js'
 import type { AgentAddress, StreamHead, SyncApi } from '../api/sync-api.js'
 import type { Caller } from '../caller.js'
@@ -96,6 +103,17 @@ export class SyncService implements SyncApi {
     const found = await this.#tools.gate.open(caller, agent)
     await this.#tools.gate.require(caller, found, '', 'write')
     return this.#tools.parts.take(caller.principal.scope, found, part)
+  }
+
+  async missingParts(caller: Caller, agent: string, parts: readonly string[]): Promise<readonly string[]> {
+    assertWholeHome(caller)
+    const found = await this.#tools.gate.open(caller, agent)
+    await this.#tools.gate.require(caller, found, '', 'write')
+    const there = await this.#tools.database.readTenant(caller.principal.scope, (tx) =>
+      findPartFacts(tx, found.agentId, parts),
+    )
+    const ids = new Set(there.map(({ partId }) => partId))
+    return parts.filter((part) => !ids.has(part))
   }
 
   async snapshot(

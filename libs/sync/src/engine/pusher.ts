@@ -5,6 +5,7 @@ import type { Invalidation, RejectedItem } from '../store/store-types.js'
 import type { AsyncStore } from './async-store.js'
 import { backoffMs, pause } from './backoff.js'
 import { classifyFailure, type Failure } from './failures.js'
+import { uploadParts } from './upload-parts.js'
 
 /** How pushes are formed and tried. */
 export interface PusherOptions {
@@ -171,11 +172,7 @@ export class Pusher {
   async #exchange(push: FrozenPush): Promise<PushAnswer> {
     const { store, routes } = this.#options
     const { signal } = this.#stop
-    for (const { part, node, parent } of push.parts) {
-      const bytes = await store.readPart(part)
-      const sent = routes.putPart(node, part, bytes, { ...(parent === undefined ? {} : { parent }), signal })
-      await sent.catch(refuse)
-    }
+    await uploadParts({ store, routes, signal }, push).catch(refuse)
     const address = await store.address()
     const answer = await routes.push(push.bytes, address?.epoch ?? 0, signal).catch(refuse)
     this.#options.onReached()

@@ -51,6 +51,12 @@ export class ContentCache {
     return this.#blobs.read(blob)
   }
 
+  /** The blocks of a version that are here. */
+  blocksOf(version: string): number[] {
+    const rows = this.#database.sql('select block from cache where version = ? order by block').all(version)
+    return rows.map((row) => Number(row['block']))
+  }
+
   /** The blob of a block. */
   blobOf(version: string, block: number): number | undefined {
     const row = this.#database

@@ -1,4 +1,4 @@
-import { AgentfsError, PART_BYTES_MAX, uuidv7, type NodeImage, type TimeSpec } from '@agentfs/contracts'
+import { AgentfsError, uuidv7, type NodeImage, type TimeSpec } from '@agentfs/contracts'
 import { announce, appendEntries, assertRoom, ENTRY_COST_BYTES } from './append-entry.js'
 import { consolidatePieces } from './consolidate.js'
 import { cutContent, segmentOf } from './file-content.js'
@@ -42,7 +42,7 @@ export function writeFile(
   const size = Math.max(node.size, offset + bytes.length)
   const time = state.now()
   const open = openEntry(state, node)
-  if (open !== undefined && takesWrite(open.operation, offset, bytes.length)) {
+  if (open !== undefined && takesWrite(open.operation, offset)) {
     extendEntry(state, node, open, { offset, bytes, size, time })
   } else {
     const operation = newContent(state, node, { append, length: bytes.length, size, time })
@@ -115,14 +115,11 @@ function openEntry(
   return { ...entry, operation: entry.operation }
 }
 
-function takesWrite(
-  operation: LocalContent,
-  offset: number,
-  length: number,
-): operation is LocalWrite | LocalAppend {
+function takesWrite(operation: LocalContent, offset: number): operation is LocalWrite | LocalAppend {
   if (operation.op === 'write') return true
+  // An append keeps being one, however much it grows: it has no base that another writer could make stale [CON-2].
   if (operation.op !== 'append') return false
-  return offset === operation.size && operation.size - operation.assumedSize + length <= PART_BYTES_MAX
+  return offset === operation.size
 }
 
 function newContent(
@@ -133,7 +130,7 @@ function newContent(
   const { size, time } = write
   const common = { node: node.id, version: uuidv7(), size, mtime: time }
   const ownAndEmpty = node.version === null && state.tree.confirmedNode(node.id) === undefined
-  if (write.append && !ownAndEmpty && write.length <= PART_BYTES_MAX) {
+  if (write.append && !ownAndEmpty) {
     return { op: 'append', ...common, assumed: node.version, assumedSize: node.size }
   }
   return { op: 'write', ...common, base: node.version, baseSize: node.size, limit: node.size }

@@ -71,9 +71,10 @@ function isAsShown(operation: LocalContent, size: number, parents: readonly stri
 }
 
 function keepVersion(state: StoreState, version: string, content: FileContent, adopted: Set<number>): void {
-  for (let block = 0; block * BLOCK_BYTES < content.size; block++) {
+  for (const block of blocksToKeep(state, content)) {
     const start = block * BLOCK_BYTES
     const end = Math.min(content.size, start + BLOCK_BYTES)
+    if (start >= end) continue
     const [segment] = segmentsWithin(content.segments, start, end)
     if (segment === undefined) {
       if (content.below !== null && passes(content, content.below.size, start, end)) {
@@ -94,6 +95,18 @@ function keepVersion(state: StoreState, version: string, content: FileContent, a
     const read = readContent(state, content, start, end - start)
     if ('bytes' in read) state.cache.add(version, block, read.bytes)
   }
+}
+
+/**
+ * The blocks that hold anything written here, or kept of the version below. A hole is not kept: a file of 1 TiB with a few bytes at its end
+ * has a million blocks of zeros, which the service answers for nothing.
+ */
+function blocksToKeep(state: StoreState, content: FileContent): Set<number> {
+  const blocks = new Set(content.below === null ? [] : state.cache.blocksOf(content.below.version))
+  for (const { start, end } of content.segments) {
+    for (let block = Math.floor(start / BLOCK_BYTES); block * BLOCK_BYTES < end; block++) blocks.add(block)
+  }
+  return blocks
 }
 
 /** True where a block is the same in the version below. */

@@ -1,10 +1,16 @@
 import { PART_BYTES_MAX, uuidv7, type Extent, type Operation } from '@agentfs/contracts'
 import type { BlobStore } from './blob-store.js'
 import { segmentOf } from './file-content.js'
-import { entryBytes, type JournalEntry, type LocalReplace, type LocalWrite } from './journal-entry.js'
+import {
+  entryBytes,
+  type JournalEntry,
+  type LocalAppend,
+  type LocalReplace,
+  type LocalWrite,
+} from './journal-entry.js'
 import { gapsWithin, laySegment, type Segment } from './segments.js'
 
-/** Where a stretch of a part's bytes stands; zeros where it has no blob. */
+/** Where a stretch of a part's bytes stands; zeros where it has no blob, in pushes that an older client formed. */
 export interface PartSource {
   readonly blob: number | null
   readonly blobOffset: number
@@ -35,8 +41,7 @@ export interface WireOperation {
 
 /** Bytes of content that an entry adds to the body of a push. */
 export function inlineBytes(entry: JournalEntry): number {
-  const bytes = entryBytes(entry)
-  return entry.operation.op === 'append' ? bytes : Math.min(bytes, PART_BYTES_MAX)
+  return Math.min(entryBytes(entry), PART_BYTES_MAX)
 }
 
 /** An entry as the service takes it [SY-10]; content above 1 MiB goes to parts [SY-13]. */
@@ -45,13 +50,8 @@ export function wireOperation(blobs: BlobStore, entry: JournalEntry): WireOperat
   switch (operation.op) {
     case 'write':
       return wireWrite(blobs, entry, operation)
-    case 'append': {
-      const { node, version, mtime } = operation
-      const data = Buffer.concat(
-        entry.pieces.map((piece) => blobs.read(piece.blob).subarray(0, piece.length)),
-      )
-      return { operation: { op: 'append', node, version, data, mtime }, parts: [] }
-    }
+    case 'append':
+      return wireAppend(blobs, entry, operation)
     case 'replace':
       return wireReplace(blobs, entry, operation)
     default:
@@ -69,6 +69,20 @@ function wireWrite(blobs: BlobStore, entry: JournalEntry, write: LocalWrite): Wi
   }
   const { extents, parts } = extentsOf(blobs, node, segments, zeros)
   return { operation: { op: 'write', node, base, version, size, extents, mtime }, parts }
+}
+
+/** What is appended goes up as parts above 1 MiB like any other content, and is not sent again for another base [CON-2]. */
+function wireAppend(blobs: BlobStore, entry: JournalEntry, append: LocalAppend): WireOperation {
+  const { node, version, mtime } = append
+  const { extents, parts } = extentsOf(blobs, node, layedPieces(entry), [])
+  const data = extents.flatMap((extent) => ('data' in extent ? [extent.data] : []))
+  const named = extents.flatMap((extent) => ('part' in extent ? [partOf(extent)] : []))
+  const common = { op: 'append', node, version, mtime, data: Buffer.concat(data) } as const
+  return { operation: named.length === 0 ? common : { ...common, parts: named }, parts }
+}
+
+function partOf({ part, partOffset, length }: { part: string; partOffset: number; length: number }) {
+  return { part, partOffset, length }
 }
 
 function wireReplace(blobs: BlobStore, entry: JournalEntry, replace: LocalReplace): WireOperation {
@@ -94,29 +108,31 @@ function extentsOf(
   segments: readonly Segment[],
   zeros: readonly { start: number; end: number }[],
 ): { extents: Extent[]; parts: PlannedPart[] } {
-  const stretches: Stretch[] = [
-    ...segments.map(({ start, end, blob, blobOffset }) => ({
-      offset: start,
-      blob,
-      blobOffset,
-      length: end - start,
-    })),
-    ...zeros.map(({ start, end }) => ({ offset: start, blob: null, blobOffset: 0, length: end - start })),
-  ].toSorted((one, other) => one.offset - other.offset)
+  const holes = zeros.map(({ start, end }): Extent => ({ offset: start, length: end - start, hole: true }))
+  const stretches = segments.map(({ start, end, blob, blobOffset }) => ({
+    offset: start,
+    blob,
+    blobOffset,
+    length: end - start,
+  }))
   const bytes = stretches.reduce((sum, { length }) => sum + length, 0)
-  if (bytes > PART_BYTES_MAX) return inParts(node, stretches)
-  return {
-    extents: stretches.map((stretch) => ({ offset: stretch.offset, data: readSource(blobs, stretch) })),
-    parts: [],
+  if (bytes > PART_BYTES_MAX) {
+    const { extents, parts } = inParts(node, stretches)
+    return { extents: inOrder([...extents, ...holes]), parts }
   }
+  const inline = stretches.map((stretch) => ({ offset: stretch.offset, data: readSource(blobs, stretch) }))
+  return { extents: inOrder([...inline, ...holes]), parts: [] }
 }
 
-/** Packs stretches into parts one after the other; zeros share one part, however many there are. */
+function inOrder(extents: Extent[]): Extent[] {
+  return extents.sort((one, other) => one.offset - other.offset)
+}
+
+/** Packs stretches into parts one after the other. */
 function inParts(node: string, stretches: readonly Stretch[]): { extents: Extent[]; parts: PlannedPart[] } {
   const extents: Extent[] = []
   const parts: PlannedPart[] = []
   let open: { part: string; length: number; sources: PartSource[] } | undefined
-  let zeroPart: string | undefined
   const close = (): void => {
     if (open !== undefined) parts.push({ ...open, node })
     open = undefined
@@ -124,13 +140,6 @@ function inParts(node: string, stretches: readonly Stretch[]): { extents: Extent
   for (const stretch of stretches) {
     for (let done = 0; done < stretch.length;) {
       const offset = stretch.offset + done
-      if (stretch.blob === null) {
-        zeroPart ??= uuidv7()
-        const length = Math.min(stretch.length - done, PART_BYTES_MAX)
-        extents.push({ offset, length, part: zeroPart, partOffset: 0 })
-        done += length
-        continue
-      }
       open ??= { part: uuidv7(), length: 0, sources: [] }
       const length = Math.min(stretch.length - done, PART_BYTES_MAX - open.length)
       extents.push({ offset, length, part: open.part, partOffset: open.length })
@@ -141,10 +150,6 @@ function inParts(node: string, stretches: readonly Stretch[]): { extents: Extent
     }
   }
   close()
-  if (zeroPart !== undefined) {
-    const length = Math.max(...extents.map((it) => ('part' in it && it.part === zeroPart ? it.length : 0)))
-    parts.push({ part: zeroPart, node, length, sources: [{ blob: null, blobOffset: 0, length }] })
-  }
   return { extents, parts }
 }
 
