@@ -19,7 +19,8 @@ export class Site {
   readonly service: Service
   readonly client: AgentfsClient
   readonly #temporary: TemporaryDirectory
-  readonly #key: string
+  /** The tenant's API key. */
+  readonly key: string
   readonly #closing: (() => Promise<unknown>)[] = []
 
   private constructor(
@@ -31,7 +32,7 @@ export class Site {
     this.directory = temporary.path
     this.service = service
     this.client = tenant.client
-    this.#key = tenant.key
+    this.key = tenant.key
   }
 
   /** Starts a service and signs a tenant up. */
@@ -53,7 +54,7 @@ export class Site {
     const machine = new Machine({
       home: join(this.directory, home),
       service: this.service,
-      token: this.#key,
+      token: this.key,
       agent,
       url,
     })

@@ -7,6 +7,7 @@ import { addDoctorCommand } from './commands/doctor.js'
 import { addExportCommand } from './commands/export.js'
 import { addFileCommands } from './commands/files.js'
 import { addHistoryCommands } from './commands/history.js'
+import { addImportCommand } from './commands/import.js'
 import { addKeyCommands } from './commands/keys.js'
 import { addMountCommand } from './commands/mount.js'
 import { addMountControlCommands } from './commands/mounts.js'
@@ -38,6 +39,7 @@ export function buildProgram(version: string): Command {
   addFileCommands(program)
   addHistoryCommands(program)
   addExportCommand(program)
+  addImportCommand(program)
   addAuditCommand(program)
   addMountCommand(program)
   addRunCommand(program)

@@ -19,7 +19,7 @@ export interface Exported {
 export async function runExport(
   plan: Manifest,
   target: ExportTarget,
-  contents: VersionContents,
+  contents: Pick<VersionContents, 'inOrder'>,
   progress: TransferProgress,
   signal: AbortSignal,
 ): Promise<Exported> {

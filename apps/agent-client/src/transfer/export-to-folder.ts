@@ -4,6 +4,7 @@ import {
   chmod,
   link,
   lstat,
+  lutimes,
   mkdir,
   readlink,
   rename,
@@ -72,9 +73,11 @@ export class FolderTarget implements ExportTarget {
     const path = this.#pathOf(node)
     if (path === undefined || node.target === undefined) return
     const standing = await readlink(path).catch(() => undefined)
-    if (standing === node.target) return
-    await rm(path, { force: true })
-    await symlink(node.target, path)
+    if (standing !== node.target) {
+      await rm(path, { force: true })
+      await symlink(node.target, path)
+    }
+    await lutimes(path, secondsOf(node.mtime), secondsOf(node.mtime))
   }
 
   async emptyFile(node: NodeLine): Promise<void> {
@@ -214,7 +217,7 @@ export class FolderTarget implements ExportTarget {
 }
 
 /** Seconds with their fraction, as utimes takes them. */
-export function secondsOf([seconds, nanoseconds]: TimeSpec): number {
+function secondsOf([seconds, nanoseconds]: TimeSpec): number {
   return seconds + nanoseconds / 1e9
 }
 
