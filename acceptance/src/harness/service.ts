@@ -3,10 +3,12 @@ import { fileURLToPath } from 'node:url'
 import { AgentfsClient } from '@agentfs/sdk'
 import { freePort, waitFor } from '@agentfs/testkit'
 import { acceptanceConfig } from './config.js'
-import { Running, type Finished } from './process.js'
+import { run, Running, type Finished } from './process.js'
 
 /** The checkout. */
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+
+const SERVER = join(ROOT, 'apps/server/bin/agentfs-server.mjs')
 
 /** How a service is started. */
 export interface ServiceOptions {
@@ -51,23 +53,27 @@ export class Service {
     return `${this.#running?.stdout ?? ''}\n${this.#running?.stderr ?? ''}`
   }
 
+  /** What its commands are run with. */
+  get #commandEnvironment(): NodeJS.ProcessEnv {
+    return {
+      PATH: acceptanceConfig().path,
+      HOME: acceptanceConfig().home,
+      NODE_NO_WARNINGS: '1',
+      AGENTFS_HOME: this.home,
+      PORT: String(this.port),
+      METRICS_PORT: '0',
+      ...this.#environment,
+    }
+  }
+
+  /** Runs another command of the service, on the same home, to its end. */
+  command(...args: string[]): Promise<Finished> {
+    return run(process.execPath, [SERVER, ...args], { env: this.#commandEnvironment, limitMs: 120_000 })
+  }
+
   /** Starts the process again on the same home and port. */
   async start(): Promise<void> {
-    const running = new Running(
-      process.execPath,
-      [join(ROOT, 'apps/server/bin/agentfs-server.mjs'), 'start'],
-      {
-        env: {
-          PATH: acceptanceConfig().path,
-          HOME: acceptanceConfig().home,
-          NODE_NO_WARNINGS: '1',
-          AGENTFS_HOME: this.home,
-          PORT: String(this.port),
-          METRICS_PORT: '0',
-          ...this.#environment,
-        },
-      },
-    )
+    const running = new Running(process.execPath, [SERVER, 'start'], { env: this.#commandEnvironment })
     this.#running = running
     await waitFor(
       () => {

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { doctor } from './commands/doctor.js'
 import { maintenance } from './commands/maintenance.js'
 import { migrateCommand } from './commands/migrate.js'
+import { recoverCommand } from './commands/recover.js'
 import { start } from './commands/start.js'
 import { CHORES } from './maintenance/chores.js'
 import { SERVICE_ROLES, type ServiceRole } from './service/roles.js'
@@ -27,6 +28,13 @@ export function createProgram(exit: (code: number) => void): Command {
     .command('migrate')
     .description('bring the database schema up to date')
     .action(async () => exit(await migrateCommand(say)))
+  program
+    .command('recover')
+    .description(
+      'rebuild an empty database from the object store and the KMS; killed, it goes on where it was',
+    )
+    .option('--json', 'print the report as one JSON object')
+    .action(async (options: { json?: boolean }) => exit(await recoverCommand(say, options.json ?? false)))
   program
     .command('doctor')
     .description('check everything the service needs, and say what to do about what is wrong')

@@ -29,10 +29,18 @@ export async function readSecret(path: string): Promise<Buffer | undefined> {
 export async function readOrMakeSecret(path: string): Promise<Buffer> {
   const found = await readSecret(path)
   if (found !== undefined) return found
+  await writeSecret(path, randomBytes(SECRET_BYTES))
+  const made = await readSecret(path)
+  if (made === undefined) throw new Error(`${path} vanished`)
+  return made
+}
+
+/** Writes a secret durably, unless there is one. */
+export async function writeSecret(path: string, secret: Uint8Array): Promise<void> {
   const temporary = `${path}.${randomUUID()}`
   const file = await open(temporary, 'wx', 0o600)
   try {
-    await file.writeFile(`${randomBytes(SECRET_BYTES).toString('base64')}\n`)
+    await file.writeFile(`${Buffer.from(secret).toString('base64')}\n`)
     await file.sync()
   } finally {
     await file.close()
@@ -43,9 +51,6 @@ export async function readOrMakeSecret(path: string): Promise<Buffer> {
   })
   await unlink(temporary)
   await syncDirectory(dirname(path))
-  const made = await readSecret(path)
-  if (made === undefined) throw new Error(`${path} vanished`)
-  return made
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -13,6 +13,7 @@ import { dependencyMetrics } from './dependency-metrics.js'
 import { metricsAddress } from './metrics-address.js'
 import { openDatabase } from './open-database.js'
 import { openStorage, sharedResources } from './open-storage.js'
+import { requireKnownBucket } from './require-known-bucket.js'
 import type { ServiceRole } from './roles.js'
 import type { Shutdown } from './shutdown.js'
 import { signupPolicy } from './signup-policy.js'
@@ -46,6 +47,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
     for await (const _scope of sweeper.tenantsAcrossTenants()) return true
     return false
   }
+  await requireKnownBucket(config, database, await hasTenants())
   const secrets = await openServiceSecrets(home, config.kms, await hasTenants())
   const objectStore = await openStorage(config.objectStore, secrets, log, shutdown)
   const resources = sharedResources(objectStore, secrets.kms)

@@ -43,6 +43,11 @@ export class Bucket {
     this.#prefix = prefix
   }
 
+  /** Everything in a store, whosoever it is. */
+  static all(store: ObjectStore): Bucket {
+    return new Bucket(store, '')
+  }
+
   static async of(resources: TenantResources, scope: TenantScope): Promise<Bucket> {
     const { objectStore, objectPrefix } = await resources.resolve(scope)
     return new Bucket(objectStore, objectPrefix)

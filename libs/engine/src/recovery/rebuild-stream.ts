@@ -6,6 +6,7 @@ import {
   type Database,
   findKeys,
   findStream,
+  isStreamKeyErased,
   restoreStream,
   type StreamKind,
   type StreamRow,
@@ -98,6 +99,7 @@ export class StreamRebuilding {
       const before = epoch > head.epoch ? { epoch, seq: head.seq, log: EMPTY_LOG } : head
       const after = await this.#fold(walk, before, last)
       head = after.head
+      if (this.#key === undefined) break
       if (after.gap) {
         this.#reportGap(after.head, walk.lastSeq)
         break
@@ -168,6 +170,11 @@ export class StreamRebuilding {
     return (await this.#tools.vault.unwrap(this.#scope, rows)).get(keyId)
   }
 
+  async #isErased(): Promise<boolean> {
+    const { streamId } = this.#target
+    return this.#tools.database.withTenant(this.#scope, (tx) => isStreamKeyErased(tx, streamId))
+  }
+
   async #fold(
     walk: StreamCommits,
     from: { epoch: number; seq: number; log: LogState },
@@ -175,6 +182,8 @@ export class StreamRebuilding {
   ): Promise<{ head: { epoch: number; seq: number; log: LogState }; gap: boolean }> {
     const key = this.#key
     if (key === undefined) {
+      // Erased with its agent: nothing of it is to come back.
+      if (await this.#isErased()) return { head: from, gap: false }
       const detail = `stream ${this.#target.streamId}: its key is in no piece of the ledger`
       this.#tools.losses.add({ kind: 'key', tenant: this.#scope.tenantId, ...this.#agent(), detail })
       return { head: from, gap: last > from.seq }

@@ -9,6 +9,7 @@ import {
   markMissingHeads,
   missingHeads,
   noteRecoveryStep,
+  type ObjectStore,
   restoreKeyOwners,
   recoveryStep,
   restoreKeys,
@@ -53,6 +54,11 @@ export async function databaseForRecovery(database: Database): Promise<'empty' |
   const step = await database.withTenant(SERVICE, (tx) => recoveryStep(tx, SERVICE_TENANT_ID))
   if (step === 'keys') return 'unfinished'
   return (await hasStreamsAcrossTenants(database)) ? 'in use' : 'empty'
+}
+
+/** Ids of the tenants that an object store holds anything of; the service's own secrets are none. */
+export async function* tenantsInBucket(store: ObjectStore): AsyncGenerator<string> {
+  for await (const tenantId of Bucket.all(store).tenants()) if (tenantId !== SERVICE_TENANT_ID) yield tenantId
 }
 
 /**

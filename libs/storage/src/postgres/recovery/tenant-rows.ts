@@ -148,3 +148,11 @@ export function agentsToRestore(tx: TenantTransaction): Promise<
     from agents a join streams r on r.tenant_id = a.tenant_id and r.agent_id = a.agent_id and r.kind = 'reads'
     where a.tenant_id = ${tx.tenantId} and r.tenant_id = ${tx.tenantId} order by a.agent_id`
 }
+
+/** True where the key of a stream is a tombstone's: its agent was erased. */
+export async function isStreamKeyErased(tx: TenantTransaction, streamId: string): Promise<boolean> {
+  const rows = await tx.query`
+    select 1 as one from streams s join tombstones t on t.tenant_id = s.tenant_id and t.key_id = s.key_id
+    where s.tenant_id = ${tx.tenantId} and s.stream_id = ${streamId} and t.tenant_id = ${tx.tenantId}`
+  return rows.length > 0
+}
