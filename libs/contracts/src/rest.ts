@@ -134,10 +134,39 @@ export const whoamiAnswer = z.object({
 })
 export type WhoamiAnswer = z.infer<typeof whoamiAnswer>
 
+const days = (what: string): z.ZodInt =>
+  z
+    .int({ error: `${what} is a whole number of days` })
+    .min(0, { error: `${what} is at least 0 days` })
+    .max(36_500, {
+      error: `${what} is at most 36500 days`,
+    })
+
+/** How long an agent's old versions and deleted files are kept, in days; absent means the default [DUR-1]. */
+export const retentionSettings = z
+  .strictObject({
+    /** Every version, counted from when it was replaced; 30 unless set. */
+    allDays: days('allDays').optional(),
+    /** After that the last version of each day (UTC), counted alike; 365 unless set. */
+    dailyDays: days('dailyDays').optional(),
+    /** Deleted files, to be listed and restored; 30 unless set. */
+    deletedDays: days('deletedDays').optional(),
+  })
+  .refine(
+    ({ allDays = RETENTION_DAYS.allDays, dailyDays = RETENTION_DAYS.dailyDays }) => dailyDays >= allDays,
+    {
+      error: 'dailyDays (365 unless set) must not be less than allDays (30 unless set)',
+    },
+  )
+export type RetentionSettings = z.infer<typeof retentionSettings>
+/** What retention is where an agent sets nothing. */
+export const RETENTION_DAYS = { allDays: 30, dailyDays: 365, deletedDays: 30 } as const
+
 /** What may be set per agent; absent means the default. */
 export const agentSettings = z.object({
   conflictPolicy: z.enum(['merge', 'keep-both']).optional(),
   mergeTypes: z.array(z.string().max(32)).max(100).optional(),
+  retention: retentionSettings.optional(),
 })
 export type AgentSettings = z.infer<typeof agentSettings>
 export const agent = z.object({

@@ -1,4 +1,12 @@
-import { CollectChore, Collector, type Chore, type FollowerOptions, PackChore } from '@agentfs/engine'
+import {
+  CollectChore,
+  Collector,
+  CompactChore,
+  type Chore,
+  type FollowerOptions,
+  PackChore,
+  RetainChore,
+} from '@agentfs/engine'
 
 const HOUR_MS = 3_600_000
 
@@ -26,6 +34,18 @@ export const CHORES: readonly ChoreEntry[] = [
     description: 'delete stored objects that nothing has pointed at for the grace time',
     intervalMs: HOUR_MS,
     make: (options) => new CollectChore(new Collector(options)),
+  },
+  {
+    name: 'retain',
+    description: 'forget versions and deleted files past retention',
+    intervalMs: 6 * HOUR_MS,
+    make: (options) => new RetainChore(options),
+  },
+  {
+    name: 'compact',
+    description: 'rewrite stored segments of which little is used, and merge small ones',
+    intervalMs: HOUR_MS,
+    make: (options) => new CompactChore(options),
   },
 ]
 

@@ -12,6 +12,7 @@ import {
 import type { ContentChoice } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
 import type { WholeContent } from '../commit/planned-operation.js'
+import { partIdsOf } from '../content/layout.js'
 import { type FilesTools, requireFile, resolvePath } from './files-tools.js'
 import { answerOf, unchangedAnswer } from './write-answer.js'
 
@@ -44,7 +45,8 @@ export async function restoreFile(
     kind: 'whole',
     version: { size, layout, contentHash, contentMac },
     parts: [],
-    uploaded: [],
+    // Its parts may be those of a version that is just being forgotten: they are looked for again under the lock.
+    uploaded: partIdsOf(layout),
     objectIds: [],
     key,
   }

@@ -16,6 +16,12 @@ export class TenantObjects {
     await createOrConfirm(objectStore, objectPrefix + objectKey, body, signal === undefined ? {} : { signal })
   }
 
+  /** A whole object. */
+  async get(scope: TenantScope, objectKey: string, signal?: AbortSignal): Promise<Uint8Array> {
+    const { objectStore, objectPrefix } = await this.#resources.resolve(scope)
+    return objectStore.get(objectPrefix + objectKey, signal === undefined ? {} : { signal })
+  }
+
   /** Deletes objects that have a `dead` row. */
   async delete(scope: TenantScope, objectKeys: readonly string[]): Promise<void> {
     const { objectStore, objectPrefix } = await this.#resources.resolve(scope)

@@ -1,3 +1,5 @@
 export type * from './chore.js'
 export * from './collect-chore.js'
+export * from './compact-chore.js'
 export * from './pack-chore.js'
+export * from './retain-chore.js'
