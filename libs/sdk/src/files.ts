@@ -12,6 +12,7 @@ export interface ReadOptions {
   readonly offset?: number
   readonly length?: number
   readonly signal?: AbortSignal
+  readonly timeoutMs?: number
 }
 
 /** Content with the facts of its version. */

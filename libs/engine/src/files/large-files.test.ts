@@ -137,6 +137,22 @@ describe('large files', () => {
     // As another process reads it, out of the object store, with nothing remembered.
     await running.pack(caller, agent)
     const other = running.another()
+    const { objectStore } = running
+    const getRange = objectStore.getRange.bind(objectStore)
+    const fetched: number[] = []
+    objectStore.getRange = async (key, from, length) => {
+      const got = await getRange(key, from, length)
+      fetched.push(got.length)
+      return got
+    }
+    const few = { path: 'big' }
+    const hundred = { range: { from: 250 * MIB + 20_000, to: 250 * MIB + 20_099 } }
+    const tiny = await bytesOf((await other.files.read(caller, agent, few, hundred)).body)
+    expect(tiny.equals(bytes.subarray(250 * MIB + 20_000, 250 * MIB + 20_100))).toBe(true)
+    objectStore.getRange = getRange
+    // A manifest, the one page that overlaps, 72 bytes of the part, and one chunk of it.
+    expect(fetched).toHaveLength(4)
+    expect(fetched.filter((length) => length > 24_000)).toEqual([])
     const whole = createHash('sha256')
     const opened = await other.files.read(caller, agent, { path: 'big' })
     for await (const window of opened.body as AsyncIterable<Uint8Array>) whole.update(window)

@@ -1,12 +1,12 @@
 import type { TenantScope } from '@agentfs/access'
 import { AgentfsError } from '@agentfs/contracts'
-import { contentMac, type Extent, openObjectRange, sameContentMac } from '@agentfs/crypto'
+import { contentMac, type Extent, openObjectSlice, sameContentMac } from '@agentfs/crypto'
 import { type Database, findKeys, findParts, type PartRow } from '@agentfs/storage'
 import type { Layout } from '../content/layout.js'
 import { macKeyOf } from '../content/seal-part.js'
 import type { KeyVault, UsableKey } from '../keys/key-vault.js'
 import type { ExtentPages } from './extent-pages.js'
-import type { SealedBytes } from './sealed-bytes.js'
+import type { SealedBytes, Use } from './sealed-bytes.js'
 
 /** Bytes that a streamed read gives at once. */
 const READ_WINDOW_BYTES = 1_048_576
@@ -28,7 +28,14 @@ export class ContentReader {
   }
 
   /** The bytes from `from` to `to`; holes are zeros. For ranges that fit in memory. */
-  async read(scope: TenantScope, agentId: string, layout: Layout, from: number, to: number): Promise<Buffer> {
+  async read(
+    scope: TenantScope,
+    agentId: string,
+    layout: Layout,
+    from: number,
+    to: number,
+    use: Use = 'keep',
+  ): Promise<Buffer> {
     const bytes = Buffer.alloc(to - from)
     const wanted = await this.#pages.extents(scope, agentId, layout, from, to)
     if (wanted.length === 0) return bytes
@@ -37,7 +44,7 @@ export class ContentReader {
       const start = Math.max(from, extent.offset)
       const end = Math.min(to, extent.offset + extent.length)
       const partFrom = extent.partOffset + (start - extent.offset)
-      const plain = await this.#open(scope, extent, parts, keys, partFrom, end - start)
+      const plain = await this.#open(scope, extent, parts, keys, partFrom, end - start, use)
       bytes.set(plain, start - from)
     }
     return bytes
@@ -57,7 +64,7 @@ export class ContentReader {
       while (at < to && ahead.length < READ_AHEAD_WINDOWS) {
         // Windows end at multiples of their size, where parts of large files do.
         const end = Math.min(to, (Math.floor(at / READ_WINDOW_BYTES) + 1) * READ_WINDOW_BYTES)
-        const reading = this.read(scope, agentId, layout, at, end)
+        const reading = this.read(scope, agentId, layout, at, end, 'once')
         // Whoever stops consuming leaves some of these behind; a failure is thrown where its bytes are due.
         reading.catch(() => undefined)
         ahead.push(reading)
@@ -92,6 +99,7 @@ export class ContentReader {
     keys: ReadonlyMap<string, UsableKey>,
     from: number,
     length: number,
+    use: Use,
   ): Promise<Buffer> {
     const key = keys.get(extent.keyId)
     if (key === undefined) throw new AgentfsError('not_found', { detail: 'the content was erased' })
@@ -99,8 +107,13 @@ export class ContentReader {
     if (part === undefined || !sameContentMac(part.contentMac, extent.mac))
       throw corrupt(extent, 'missing or swapped')
     const binding = { kind: 'part', tenantId: scope.tenantId, objectId: extent.partId, ...key } as const
-    const plain = await this.#sealed.open(scope, extent.partId, part, (sealed) =>
-      openObjectRange(binding, sealed, from, length),
+    const plain = await this.#sealed.openRange(
+      scope,
+      extent.partId,
+      part,
+      { from, length },
+      (slice) => openObjectSlice(binding, slice, from, length),
+      use,
     )
     if (plain.length !== length) throw corrupt(extent, 'too short')
     if (length === part.size && !sameContentMac(contentMac(macKeyOf(key), plain), extent.mac)) {

@@ -1,8 +1,16 @@
 import type { TenantScope } from '@agentfs/access'
 import { AgentfsError, isAgentfsError } from '@agentfs/contracts'
+import { SEALED_HEAD_BYTES, sealedRange, type SealedSlice } from '@agentfs/crypto'
 import type { SealedPlace } from '@agentfs/storage'
 import type { TenantResources } from '../ports.js'
 import { ByteCache } from './byte-cache.js'
+
+/** Whether bytes are kept for the next reader; a stream through a large file would push out everything that was. */
+export type Use = 'keep' | 'once'
+
+/** A range of more than one eighth of a part fetches all of it: what follows is likely to be asked for next. */
+const WHOLE_ABOVE = 8
+const EMPTY = new Uint8Array(0)
 
 /**
  * Sealed bytes wherever they are: staged in the row, else one range GET, which concurrent readers share and a cache keeps.
@@ -28,16 +36,17 @@ export class SealedBytes {
     id: string,
     place: SealedPlace,
     open: (sealed: Uint8Array) => T,
+    use: Use = 'keep',
   ): Promise<T> {
     if (place.sealed !== null) return open(place.sealed)
-    const sealed = await this.#get(scope, id, place)
+    const sealed = await this.#get(scope, id, place, use)
     try {
       return open(sealed)
     } catch (error) {
       if (!isAgentfsError(error, 'object_corrupt')) throw error
       this.#drop(scope, id, sealed)
     }
-    const again = await this.#get(scope, id, place)
+    const again = await this.#get(scope, id, place, use)
     try {
       return open(again)
     } catch (error) {
@@ -46,7 +55,54 @@ export class SealedBytes {
     }
   }
 
-  async #get(scope: TenantScope, id: string, place: SealedPlace): Promise<Uint8Array> {
+  /**
+   * The same for a range of the plaintext. A small one of a large part fetches the 72 bytes that every reader needs and the
+   * chunks that hold the range, and leaves the rest where it is.
+   */
+  async openRange<T>(
+    scope: TenantScope,
+    id: string,
+    place: SealedPlace,
+    range: { readonly from: number; readonly length: number },
+    open: (slice: SealedSlice) => T,
+    use: Use = 'keep',
+  ): Promise<T> {
+    const { sealedLength } = place
+    const run = sealedRange(range.from, range.length, sealedLength)
+    const bytes = { id: `${id}/${run.from}`, place: within(place, run.from, run.to - run.from) }
+    if (
+      place.sealed !== null ||
+      this.#isNear(scope, id) ||
+      (run.to - run.from) * WHOLE_ABOVE > sealedLength
+    ) {
+      const whole = (sealed: Uint8Array): T => open({ head: sealed, bytes: sealed, from: 0, sealedLength })
+      return this.open(scope, id, place, whole, use)
+    }
+    const head = { id: `${id}/head`, place: within(place, 0, SEALED_HEAD_BYTES) }
+    const attempt = async (): Promise<T> => {
+      const fetched = await Promise.all([head, bytes].map((it) => this.#get(scope, it.id, it.place, use)))
+      const [headBytes = EMPTY, chunks = EMPTY] = fetched
+      try {
+        return open({ head: headBytes, bytes: chunks, from: run.from, sealedLength })
+      } catch (error) {
+        this.#drop(scope, head.id, headBytes)
+        this.#drop(scope, bytes.id, chunks)
+        throw error
+      }
+    }
+    return attempt().catch((error: unknown) => {
+      if (!isAgentfsError(error, 'object_corrupt')) throw error
+      return attempt()
+    })
+  }
+
+  /** True where the whole of it is here, or on its way. */
+  #isNear(scope: TenantScope, id: string): boolean {
+    const name = nameOf(scope, id)
+    return this.#underWay.has(name) || this.#cache.get(name) !== undefined
+  }
+
+  async #get(scope: TenantScope, id: string, place: SealedPlace, use: Use): Promise<Uint8Array> {
     const name = nameOf(scope, id)
     const cached = this.#cache.get(name)
     if (cached !== undefined) return cached
@@ -54,7 +110,7 @@ export class SealedBytes {
     if (underWay !== undefined) return underWay
     const fetching = this.#fetch(scope, id, place)
       .then((bytes) => {
-        this.#cache.put(name, bytes)
+        if (use === 'keep') this.#cache.put(name, bytes)
         return bytes
       })
       .finally(() => this.#underWay.delete(name))
@@ -90,4 +146,10 @@ export class SealedBytes {
 
 function nameOf({ tenantId }: TenantScope, id: string): string {
   return `${tenantId}/${id}`
+}
+
+/** The place of some bytes of what stands at a place. */
+function within(place: SealedPlace, from: number, length: number): SealedPlace {
+  const objectOffset = place.objectOffset === null ? null : place.objectOffset + from
+  return { ...place, objectOffset, sealedLength: Math.min(length, place.sealedLength - from) }
 }
