@@ -79,7 +79,7 @@ function ordinaryExtension(names: readonly Name[]): string {
 }
 
 /** All nodes at and below a path, parents first, names in order of their bytes; further names of one node become its links. */
-export function walk(tree: TreeSnapshot, path: string): ManifestNode[] {
+function walk(tree: TreeSnapshot, path: string): ManifestNode[] {
   const start = find(tree, parsePath(path))
   const nodes: ManifestNode[] = []
   const known = new Map<string, ManifestNode>()

@@ -15,7 +15,7 @@ import { linesOf } from './lines.js'
 import type { Manifest, NodeLine, VersionLine } from './manifest.js'
 
 /** Content above this many bytes does not fit a line that ordinary readers can take. */
-export const LINE_CONTENT_MAX = 128 * 1_048_576
+const LINE_CONTENT_MAX = 128 * 1_048_576
 
 const written = z.looseObject({ version: uuid, sha256: sha256Hex })
 

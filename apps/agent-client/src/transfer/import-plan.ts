@@ -34,7 +34,7 @@ export interface PlannedNode {
 }
 
 /** A further name of a file; made after all nodes, for its folder may come later than the file. */
-export interface PlannedLink {
+interface PlannedLink {
   readonly path: string
   readonly node: string
   readonly parent: string

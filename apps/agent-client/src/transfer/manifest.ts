@@ -13,7 +13,7 @@ import { z } from 'zod'
 /** What the manifest of an export is called, in its folder or archive. */
 export const MANIFEST_NAME = 'agentfs-export.ndjson'
 /** The version of the format that this client writes; it reads this one only. */
-export const MANIFEST_VERSION = 1
+const MANIFEST_VERSION = 1
 
 const place = z.object({ path: z.string(), pathBase64: z.base64().optional() })
 /** A path, also in bytes where it is no UTF-8. */
@@ -34,8 +34,7 @@ const headerLine = z.object({
   form: z.enum(['markdown', 'plain']),
   exportedAt: z.iso.datetime(),
 })
-/** The first line. */
-export type HeaderLine = z.infer<typeof headerLine>
+type HeaderLine = z.infer<typeof headerLine>
 
 const nodeLine = place.extend({
   type: z.enum(['directory', 'file', 'symlink']),
@@ -79,7 +78,7 @@ export type VersionLine = z.infer<typeof versionLine>
 
 const endLine = z.object({ type: z.literal('end'), nodes: z.int(), versions: z.int(), bytes: z.int() })
 /** The last line: without it the manifest is cut short. */
-export type EndLine = z.infer<typeof endLine>
+type EndLine = z.infer<typeof endLine>
 
 const line = z.union([headerLine, nodeLine, versionLine, endLine])
 type Line = z.infer<typeof line>

@@ -20,7 +20,7 @@ export interface TarEntry {
 }
 
 /** Bytes of a block of a tar file; everything is padded to it. */
-export const TAR_BLOCK = 512
+const TAR_BLOCK = 512
 
 /** Lists a tar file without reading contents into memory. `cut` says that it ends within an entry or without its end mark. */
 export async function listTar(
