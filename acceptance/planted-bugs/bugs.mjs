@@ -88,4 +88,44 @@ export const BUGS = [
       title: '[ENC-3] stores nothing whose key is not marked as ledgered, whoever unmarked it',
     },
   },
+  {
+    name: 'old segments deleted before the switch-over',
+    file: 'libs/engine/src/maintenance/compact-chore.ts',
+    anchor: `    await this.#crashPoints('segment-put')
+`,
+    planted: `    for (const old of run) await this.#objects.delete(scope, [old.objectKey])
+    await this.#crashPoints('segment-put')
+`,
+    test: {
+      config: 'jest.config.mjs',
+      file: 'libs/engine/src/maintenance/compaction.test.ts',
+      title: '[DUR-1] loses nothing when it is killed at segment-put, and the next one finishes',
+    },
+  },
+  {
+    name: 'collector ignores that an object is being written',
+    file: 'libs/engine/src/followers/collector.ts',
+    anchor: `    const givenUp = await this.#rows.giveUpAbandoned(scope, before(this.#writingMsMax), now)
+`,
+    planted: `    const givenUp = await this.#rows.giveUpAbandoned(scope, before(0), now)
+`,
+    test: {
+      config: 'jest.config.mjs',
+      file: 'libs/engine/src/maintenance/compaction.test.ts',
+      title: '[DUR-1] a collection while it writes leaves its object alone',
+    },
+  },
+  {
+    name: 'wrong live count after a compaction',
+    file: 'libs/storage/src/postgres/compaction/compaction-store.ts',
+    anchor: `live_bytes = \${moved},
+`,
+    planted: `live_bytes = \${rewritten.size},
+`,
+    test: {
+      config: 'jest.config.mjs',
+      file: 'libs/engine/src/maintenance/compaction.test.ts',
+      title: '[DUR-1] merges small segments into one, counts what is live in it, and all reads as before',
+    },
+  },
 ]

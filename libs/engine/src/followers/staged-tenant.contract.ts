@@ -18,7 +18,9 @@ import {
 } from '@agentfs/testkit'
 import { afterAll, beforeAll, beforeEach } from '@jest/globals'
 import type { TenantResources } from '../ports.js'
+import { CompactChore } from '../maintenance/compact-chore.js'
 import { Collector } from './collector.js'
+import type { CrashPoints } from './crash-points.js'
 import { decodeKeyLedger } from './key-ledger-format.js'
 import { type PackOutcome, Packer, type PackerOptions } from './packer.js'
 
@@ -139,6 +141,12 @@ export class StagedTenant {
     const outcomes: PackOutcome[] = []
     for await (const outcome of this.packer().advance(this.scope, this.agentId)) outcomes.push(outcome)
     return outcomes
+  }
+
+  compactor(crashPoints: CrashPoints = () => undefined): CompactChore {
+    const { database, clock } = this
+    const resources = this.#resources
+    return new CompactChore({ database, resources, clock, bytesPerSecond: Infinity, crashPoints })
   }
 
   collector(): Collector {

@@ -1,0 +1,127 @@
+import { describe, expect, it } from '@jest/globals'
+import type { CrashPoint, CrashPoints } from '../followers/crash-points.js'
+import { useStagedTenant } from '../followers/staged-tenant.contract.js'
+import { expectSoundObjects } from './stored-objects.contract.js'
+
+const HOUR_MS = 3_600_000
+const SEGMENTS = 9
+
+describe('compaction', () => {
+  const tenant = useStagedTenant()
+
+  /** Small segments, as a slow writer leaves them; gives the parts that must stay readable. */
+  async function smallSegments(): Promise<Map<string, string>> {
+    const parts = new Map<string, string>()
+    for (let segment = 0; segment < SEGMENTS; segment++) {
+      const made = await tenant.commit({ files: 2 })
+      for (const [id, hash] of made.parts) parts.set(id, hash)
+      await tenant.pack()
+    }
+    return parts
+  }
+
+  const request = { agentId: null, dryRun: false, resume: null }
+  const step = (crashPoints?: CrashPoints): ReturnType<ReturnType<typeof tenant.compactor>['step']> =>
+    tenant.compactor(crashPoints).step(tenant.scope, request)
+
+  /** What was given up or replaced goes from the store, and everything still reads. */
+  async function expectOnlyLiveAfterGrace(parts: ReadonlyMap<string, string>): Promise<void> {
+    tenant.nowMs += 2 * HOUR_MS
+    await tenant.collector().collectObjects(tenant.scope)
+    tenant.nowMs += 8 * 24 * HOUR_MS
+    await tenant.collector().collectObjects(tenant.scope)
+    expect(await tenant.readParts()).toEqual(parts)
+    const live = (await tenant.objectRows()).filter(({ state }) => state === 'live')
+    expect(await tenant.objectsInStore()).toEqual(live.map(({ objectKey }) => `bucket/${objectKey}`).sort())
+  }
+
+  it('[DUR-1] merges small segments into one, counts what is live in it, and all reads as before', async () => {
+    const parts = await smallSegments()
+    const { counts } = await step()
+    expect(counts).toMatchObject({ segmentsRewritten: SEGMENTS })
+    expect(await tenant.live('segment')).toHaveLength(1)
+    await expectSoundObjects(tenant.database, tenant.scope)
+    expect(await tenant.readParts()).toEqual(parts)
+    await expectOnlyLiveAfterGrace(parts)
+    expect((await step()).counts).toEqual({})
+  })
+
+  it('changes nothing in a dry run', async () => {
+    await smallSegments()
+    const { counts } = await tenant.compactor().step(tenant.scope, { ...request, dryRun: true })
+    expect(counts).toMatchObject({ segmentsRewritten: SEGMENTS })
+    expect(await tenant.live('segment')).toHaveLength(SEGMENTS)
+  })
+
+  for (const point of ['claimed', 'segment-put', 'switched'] as const) {
+    it(`[DUR-1] loses nothing when it is killed at ${point}, and the next one finishes`, async () => {
+      const parts = await smallSegments()
+      await expect(step(crashAt(point))).rejects.toThrow(`killed at ${point}`)
+      expect(await tenant.readParts()).toEqual(parts)
+      await step()
+      expect(await tenant.live('segment')).toHaveLength(1)
+      await expectSoundObjects(tenant.database, tenant.scope)
+      await expectOnlyLiveAfterGrace(parts)
+    })
+  }
+
+  it('[DUR-1] run several times at once, one wins and the others leave only dead objects', async () => {
+    const parts = await smallSegments()
+    const steps = await Promise.all([1, 2, 3, 4].map(() => step()))
+    expect(steps.filter(({ counts }) => counts['segmentsRewritten'] === SEGMENTS)).toHaveLength(1)
+    expect(await tenant.live('segment')).toHaveLength(1)
+    await expectSoundObjects(tenant.database, tenant.scope)
+    await expectOnlyLiveAfterGrace(parts)
+  })
+
+  it('[DUR-1] a collection while it writes leaves its object alone', async () => {
+    const parts = await smallSegments()
+    const { counts } = await step(async (point) => {
+      if (point !== 'segment-put') return
+      tenant.nowMs += HOUR_MS / 2
+      await tenant.collector().collectObjects(tenant.scope)
+    })
+    expect(counts).toMatchObject({ segmentsRewritten: SEGMENTS })
+    expect(await tenant.readParts()).toEqual(parts)
+  })
+
+  it('[DUR-1] a worker that slept past the grace time fails and loses nothing', async () => {
+    const parts = await smallSegments()
+    const { counts } = await step(async (point) => {
+      if (point !== 'segment-put') return
+      tenant.nowMs += 2 * HOUR_MS
+      await tenant.collector().collectObjects(tenant.scope)
+      tenant.nowMs += 8 * 24 * HOUR_MS
+      await tenant.collector().collectObjects(tenant.scope)
+    })
+    expect(counts).toEqual({ lost: 1 })
+    expect(await tenant.readParts()).toEqual(parts)
+    expect(await tenant.live('segment')).toHaveLength(SEGMENTS)
+  })
+
+  it('[DUR-1] a burst of 1,000 small writes costs at most 4 PUTs', async () => {
+    for (let write = 0; write < 1_000; write++) await tenant.commit()
+    await tenant.requestFlush()
+    await tenant.advance()
+    expect((await tenant.streamRow()).cursor).toBe(1_000)
+    expect(tenant.store.puts).toBeLessThanOrEqual(4)
+  }, 60_000)
+
+  it('[DUR-1] 1,000 small writes at 10 a second cost at most 8 PUTs', async () => {
+    for (let write = 0; write < 1_000; write++) {
+      await tenant.commit()
+      tenant.nowMs += 100
+      if (write % 50 === 49) await tenant.advance()
+    }
+    tenant.nowMs += 61_000
+    await tenant.advance()
+    expect((await tenant.streamRow()).cursor).toBe(1_000)
+    expect(tenant.store.puts).toBeLessThanOrEqual(8)
+  }, 60_000)
+})
+
+function crashAt(at: CrashPoint): CrashPoints {
+  return (point) => {
+    if (point === at) throw new Error(`killed at ${at}`)
+  }
+}
