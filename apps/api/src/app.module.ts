@@ -2,6 +2,7 @@ import { type DynamicModule, Module, type Provider } from '@nestjs/common'
 import { AccountsController } from './accounts/accounts.controller.js'
 import { AccountsService } from './accounts/accounts.service.js'
 import { AgentsController } from './agents/agents.controller.js'
+import { MirrorsController } from './agents/mirrors.controller.js'
 import type { ApiOptions } from './api-options.js'
 import { AuditController } from './audit/audit.controller.js'
 import { API_OPTIONS, ENGINE } from './engine-token.js'
@@ -30,7 +31,7 @@ export interface AppParts {
 @Module({ controllers: [AccountsController, KeysController] })
 class AccountsModule {}
 
-@Module({ controllers: [AgentsController] })
+@Module({ controllers: [AgentsController, MirrorsController] })
 class AgentsModule {}
 
 @Module({ controllers: [FilesController, NodesController, TreeController, HistoryController] })

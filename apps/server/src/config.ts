@@ -17,6 +17,8 @@ export interface ServerConfig {
   readonly redisUrl: string | undefined
   readonly objectStore: string
   readonly kms: string
+  /** Where open mirrors may write beside the object store: a URL by its name. */
+  readonly mirrorTargets: readonly MirrorTargetConfig[]
   /** Paths of PEM files. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined
   readonly trustProxy: boolean | string
@@ -27,6 +29,14 @@ export interface ServerConfig {
   readonly metricsPort: number | 'off' | undefined
   /** What is set of the engine's bounds. */
   readonly limits: Partial<EngineLimits>
+}
+
+/** A place for open mirrors that tenants may choose by its name. */
+export interface MirrorTargetConfig {
+  readonly name: string
+  readonly url: string
+  /** Undefined: those of the machine's role, or of the object store. */
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined
 }
 
 /** What is wrong with the environment, all of it. */
@@ -63,6 +73,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Server
     redisUrl: data.REDIS_URL,
     objectStore: data.OBJECT_STORE ?? pathToFileURL(join(home, 'objects')).href,
     kms: data.KMS ?? pathToFileURL(join(home, 'keys', 'kms.json')).href,
+    mirrorTargets: mirrorTargetsOf(data.AGENTFS_MIRROR_TARGETS, given),
     tls: cert === undefined || key === undefined ? undefined : { cert, key },
     trustProxy: data.AGENTFS_TRUST_PROXY,
     signup: data.AGENTFS_SIGNUP,
@@ -104,6 +115,8 @@ const list = z.string().transform((text) =>
     .filter((item) => item !== ''),
 )
 
+const MIRROR_TARGET = /^([a-z0-9][a-z0-9-]{0,62})=((?:file|s3):\/\/.+)$/
+
 const schema = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: port.default(PORT_DEFAULT),
@@ -117,6 +130,11 @@ const schema = z.object({
     .optional(),
   OBJECT_STORE: url('file:///folder or s3://bucket/prefix', 'file:', 's3:').optional(),
   KMS: url('file:///path/of/key-file', 'file:').optional(),
+  AGENTFS_MIRROR_TARGETS: list
+    .refine((targets) => targets.every((target) => MIRROR_TARGET.test(target)), {
+      error: 'is no list of name=file:///folder or name=s3://bucket/prefix, separated by commas',
+    })
+    .default([]),
   AGENTFS_TLS_CERT: z.string().optional(),
   AGENTFS_TLS_KEY: z.string().optional(),
   AGENTFS_TRUST_PROXY: z
@@ -161,6 +179,21 @@ function problemsBetween(given: Readonly<Record<string, string | undefined>>): s
     problems.push('AGENTFS_INVITES must list the codes, separated by commas, for AGENTFS_SIGNUP=invite')
   }
   return problems
+}
+
+/** Credentials of target `eu-west` stand in AGENTFS_MIRROR_EU_WEST_ACCESS_KEY_ID and …_SECRET_ACCESS_KEY. */
+function mirrorTargetsOf(
+  targets: readonly string[],
+  given: Readonly<Record<string, string | undefined>>,
+): MirrorTargetConfig[] {
+  return targets.map((target) => {
+    const [, name = '', place = ''] = MIRROR_TARGET.exec(target) ?? []
+    const variable = `AGENTFS_MIRROR_${name.toUpperCase().replaceAll('-', '_')}`
+    const accessKeyId = given[`${variable}_ACCESS_KEY_ID`]
+    const secretAccessKey = given[`${variable}_SECRET_ACCESS_KEY`]
+    const complete = accessKeyId !== undefined && secretAccessKey !== undefined
+    return { name, url: place, credentials: complete ? { accessKeyId, secretAccessKey } : undefined }
+  })
 }
 
 /** `.agentfs` of the checkout that this file is in; of the working directory where npm installed us elsewhere. */

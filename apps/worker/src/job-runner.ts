@@ -5,6 +5,7 @@ import type { JobsOptions } from 'bullmq'
 import { type Beat, type Heartbeat, startHeartbeat } from './heartbeat.js'
 import { checkpointDue } from './jobs/checkpoint-due.js'
 import { runChoreJob } from './jobs/chore-job.js'
+import { runMirrorJob, runMirrorSweepJob } from './jobs/mirror-job.js'
 import { runPackJob } from './jobs/pack-job.js'
 import { runSweepJob } from './jobs/sweep-job.js'
 import type { JobHandler, JobProcessing, JobQueue, QueueBackend } from './queue/index.js'
@@ -12,6 +13,8 @@ import { WorkerMetrics } from './worker-metrics.js'
 import { QUEUE_BACKEND, WORKER_OPTIONS, type WorkerOptions } from './worker-options.js'
 
 const PACK_CONCURRENCY = 4
+const MIRROR_CONCURRENCY = 2
+const MIRROR_INTERVAL_MS = 1_000
 const SWEEP_INTERVAL_MS = 5_000
 const CHORE_CONCURRENCY = 2
 /** A service that starts has better things to do; one that never runs for an interval must get to its chores all the same. */
@@ -40,13 +43,15 @@ export class JobRunner implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 
   onApplicationBootstrap(): void {
-    const { packer, sweeper, checkpointer, chores, log, ...options } = this.#options
+    const { packer, sweeper, checkpointer, mirror, chores, log, ...options } = this.#options
     const { signal } = this.#aborting
     const metrics = this.#metrics
     const pack = this.#backend.openQueue('pack')
     const sweep = this.#backend.openQueue('sweep')
     const chore = this.#backend.openQueue('chore')
-    this.#queues = [pack, sweep, chore]
+    const mirrorSweep = this.#backend.openQueue('mirror-sweep')
+    const mirrors = this.#backend.openQueue('mirror')
+    this.#queues = [pack, sweep, chore, mirrorSweep, mirrors]
     const known = new Map(chores.map((periodic) => [periodic.chore.name, periodic.chore]))
     const choreRun = { chores: known, queue: chore, sweeper, metrics, signal }
     this.#processing = [
@@ -57,6 +62,10 @@ export class JobRunner implements OnApplicationBootstrap, OnApplicationShutdown 
         await runSweepJob(sweeper, pack, metrics)
         await checkpointDue(checkpointer, log, signal)
       }),
+      this.#process('mirror-sweep', 1, () => runMirrorSweepJob(mirror, mirrors, metrics)),
+      this.#process('mirror', MIRROR_CONCURRENCY, (payload) =>
+        runMirrorJob(payload, mirror, metrics, signal),
+      ),
       this.#process('chore', options.choreConcurrency ?? CHORE_CONCURRENCY, (payload) =>
         runChoreJob(payload, choreRun),
       ),
@@ -67,6 +76,11 @@ export class JobRunner implements OnApplicationBootstrap, OnApplicationShutdown 
         intervalMs: options.sweepIntervalMs ?? SWEEP_INTERVAL_MS,
         // At once, for what a killed process left.
         ask: (deduplication) => sweep.add([{ data: {}, options: { deduplication } }]),
+      },
+      {
+        name: 'mirror-sweep',
+        intervalMs: options.mirrorIntervalMs ?? MIRROR_INTERVAL_MS,
+        ask: (deduplication) => mirrorSweep.add([{ data: {}, options: { deduplication } }]),
       },
       ...chores.map(({ chore: { name }, intervalMs }) => ({
         name,

@@ -1,5 +1,5 @@
 import type { QueueName } from '@agentfs/contracts'
-import type { ChoreStep, DueWork, PackOutcome } from '@agentfs/engine'
+import type { ChoreStep, DueMirrors, DueWork, MirrorAdvance, PackOutcome } from '@agentfs/engine'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 /** What a worker counts; no label ever holds a tenant, a path or an id. */
@@ -14,6 +14,9 @@ export class WorkerMetrics {
   readonly #lagSeconds: Gauge
   readonly #chores: Counter<'chore' | 'what'>
   readonly #choreSteps: Counter<'chore'>
+  readonly #dueMirrors: Gauge
+  readonly #mirrorLagSeconds: Gauge
+  readonly #mirrored: Counter<'what'>
 
   constructor() {
     const registers = [this.registry]
@@ -56,6 +59,22 @@ export class WorkerMetrics {
       help: 'Age of the oldest commit of a due stream at the last sweep.',
       registers,
     })
+    this.#dueMirrors = new Gauge({
+      name: 'agentfs_mirror_due',
+      help: 'Open mirrors that were behind at the last look; 100 means as many or more.',
+      registers,
+    })
+    this.#mirrorLagSeconds = new Gauge({
+      name: 'agentfs_mirror_lag_seconds',
+      help: 'Age of the oldest commit that an open mirror did not show at the last look.',
+      registers,
+    })
+    this.#mirrored = new Counter({
+      name: 'agentfs_mirror_documents_total',
+      help: 'Documents of open mirrors that were written and removed.',
+      labelNames: ['what'],
+      registers,
+    })
     this.#chores = new Counter({
       name: 'agentfs_chore_total',
       help: 'What maintenance did, by chore: objects, versions, bytes and so on, as `what` says.',
@@ -68,6 +87,18 @@ export class WorkerMetrics {
       labelNames: ['chore'],
       registers,
     })
+  }
+
+  /** Notes which open mirrors are behind. */
+  mirrorsDue({ mirrors, oldestMs }: DueMirrors): void {
+    this.#dueMirrors.set(mirrors.length)
+    this.#mirrorLagSeconds.set(oldestMs / 1_000)
+  }
+
+  /** Counts what a mirror wrote. */
+  mirrored({ written, removed }: MirrorAdvance): void {
+    this.#mirrored.inc({ what: 'written' }, written)
+    this.#mirrored.inc({ what: 'removed' }, removed)
   }
 
   /** Times a job and counts how it ended. */

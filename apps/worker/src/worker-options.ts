@@ -1,4 +1,4 @@
-import type { Checkpointer, Chore, EngineLog, Packer, Sweeper } from '@agentfs/engine'
+import type { Checkpointer, Chore, EngineLog, Mirror, Packer, Sweeper } from '@agentfs/engine'
 import type { QueueConfig } from './queue/index.js'
 import type { WorkerMetrics } from './worker-metrics.js'
 
@@ -14,6 +14,7 @@ export interface WorkerOptions {
   readonly packer: Packer
   readonly sweeper: Sweeper
   readonly checkpointer: Checkpointer
+  readonly mirror: Mirror
   readonly chores: readonly PeriodicChore[]
   readonly log: EngineLog
   readonly metrics?: WorkerMetrics
@@ -23,6 +24,8 @@ export interface WorkerOptions {
   readonly choreConcurrency?: number
   /** How long a stream that no hint named may wait beyond its due; 5 s unless told. */
   readonly sweepIntervalMs?: number
+  /** How long an open mirror waits after a commit; 1 s unless told. */
+  readonly mirrorIntervalMs?: number
   /** How long `stop` waits for running jobs before it lets go of them; 8 s unless told. */
   readonly stopMsMax?: number
 }

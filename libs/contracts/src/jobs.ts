@@ -23,6 +23,9 @@ export const JOB_PAYLOADS = {
   pack: advanceStreamJob,
   sweep: z.object({}),
   chore: choreJob,
+  /** Finds open mirrors that are behind. */
+  'mirror-sweep': z.object({}),
+  mirror: z.object({ tenant: uuid, agent: uuid }),
 } as const
 /** A queue's name. */
 export type QueueName = keyof typeof JOB_PAYLOADS

@@ -33,6 +33,7 @@ export const auditAction = z.enum([
   'agent.create',
   'agent.update',
   'agent.delete',
+  'agent.mirror',
   'tenant.create',
   'user.create',
   'auth.login',

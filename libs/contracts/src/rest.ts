@@ -187,6 +187,35 @@ export const agentUpdateRequest = z.object({
 })
 export type AgentUpdateRequest = z.infer<typeof agentUpdateRequest>
 
+/** Switches the open mirror of an agent. */
+export const mirrorRequest = z.object({
+  enabled: z.boolean(),
+  /** Must be true to switch it on: the mirror holds the files in plaintext, for anyone who may read its bucket. */
+  acceptPlaintext: z.boolean().optional(),
+  /** The name of a target of the service's operator; the service's own object store where absent. */
+  target: z.string().max(100).optional(),
+  /** When switching off: leave the documents that were written; nothing follows or erases them then. */
+  keepDocuments: z.boolean().optional(),
+  /** When it is on: write every document anew. */
+  rebuild: z.boolean().optional(),
+})
+export type MirrorRequest = z.infer<typeof mirrorRequest>
+/** How the open mirror of an agent stands. */
+export const mirrorStatus = z.object({
+  /** `removing` takes away what was written; `filling` writes the whole tree; `following` writes what commits change. */
+  state: z.enum(['off', 'removing', 'filling', 'following']),
+  target: z.string().nullable(),
+  /** Where the documents stand, for a person to find them; null while it is off. */
+  location: z.string().nullable(),
+  /** What the mirror shows: the stream up to this seq, of the head's epoch; null before it followed. */
+  seq: z.int().nullable(),
+  head: z.int(),
+  /** Age of the oldest commit that it does not show; 0 where it shows all. */
+  lagSeconds: z.number(),
+  documents: z.int(),
+})
+export type MirrorStatus = z.infer<typeof mirrorStatus>
+
 /** What is known of a node; `path` is one of its names. `nameBase64` where the last name is not UTF-8 [FS-6]. */
 export const stat = z.object({
   node: uuid,

@@ -11,6 +11,8 @@ import {
   listQuery,
   loginAnswer,
   loginRequest,
+  mirrorRequest,
+  mirrorStatus,
   signupAnswer,
   signupRequest,
   tokenAnswer,
@@ -160,6 +162,28 @@ export const accountRoutes = defineRoutes({
       204: { description: 'Deleted; or erased for good, where that was asked' },
       202: { description: 'Erased; the tombstones wait for the object store', schema: erasure },
     },
+    problems: ['forbidden', 'not_found'],
+  },
+  mirrorGet: {
+    method: 'GET',
+    path: '/v1/agents/{agent}/mirror',
+    tag: 'Agents',
+    summary: "How the agent's open mirror stands",
+    permission: 'manager',
+    answers: { 200: { description: 'The mirror', schema: mirrorStatus } },
+    problems: ['forbidden', 'not_found'],
+  },
+  mirrorPut: {
+    method: 'PUT',
+    path: '/v1/agents/{agent}/mirror',
+    tag: 'Agents',
+    summary: "Switch the agent's open mirror on or off",
+    description:
+      'A mirror holds every file as a readable document, in plaintext, in an object store: the one exception to encryption. ' +
+      'It is off unless switched on with `acceptPlaintext`.',
+    permission: 'manager',
+    body: { kind: 'json', schema: mirrorRequest },
+    answers: { 200: { description: 'The mirror', schema: mirrorStatus } },
     problems: ['forbidden', 'not_found'],
   },
 })

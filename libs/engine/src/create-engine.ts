@@ -13,6 +13,8 @@ import type { PackHint } from './followers/pack-hint.js'
 import { Idempotency } from './idempotency/idempotency.js'
 import { Erasures } from './keys/erasures.js'
 import { KeyVault } from './keys/key-vault.js'
+import { MirrorSettings } from './mirror/mirror-settings.js'
+import { MirrorTargets } from './mirror/mirror-targets.js'
 import type { Announcer, Clock, EngineLog, TenantResources } from './ports.js'
 import { ContentReader } from './reads/content-reader.js'
 import { ExtentPages } from './reads/extent-pages.js'
@@ -39,6 +41,8 @@ export interface EngineOptions {
   readonly log: EngineLog
   readonly clock?: Clock
   readonly limits?: Partial<EngineLimits>
+  /** Where mirrors may write; the tenant's own store alone unless told. */
+  readonly mirrorTargets?: MirrorTargets
 }
 
 /** Bounds an operator may set. */
@@ -103,6 +107,13 @@ export function createEngine(options: EngineOptions): Engine {
   return {
     accounts,
     agents: new Agents(database, vault, gate, administration, erasures, clock),
+    mirrors: new MirrorSettings({
+      database,
+      gate,
+      administration,
+      targets: options.mirrorTargets ?? new MirrorTargets(resources),
+      clock,
+    }),
     files: new Files({ ...tools, erasures, committer, parts, backlog }),
     sync: new SyncService({
       database,

@@ -3,6 +3,7 @@ import type { AgentsApi } from './api/agents-api.js'
 import type { AuditApi } from './api/audit-api.js'
 import type { FilesApi } from './api/files-api.js'
 import type { IdempotencyApi } from './api/idempotency-api.js'
+import type { MirrorsApi } from './api/mirrors-api.js'
 import type { SyncApi } from './api/sync-api.js'
 
 /**
@@ -12,6 +13,7 @@ import type { SyncApi } from './api/sync-api.js'
 export interface Engine {
   readonly accounts: AccountsApi
   readonly agents: AgentsApi
+  readonly mirrors: MirrorsApi
   readonly files: FilesApi
   readonly sync: SyncApi
   readonly audit: AuditApi

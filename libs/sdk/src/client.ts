@@ -12,6 +12,8 @@ import type {
   KeyCreateAnswer,
   KeyCreateRequest,
   ListOf,
+  MirrorRequest,
+  MirrorStatus,
   SignupAnswer,
   SignupRequest,
   TokenAnswer,
@@ -95,6 +97,16 @@ export class AgentfsClient {
   /** A page of audit events, newest first. */
   auditEvents(query: Partial<AuditQuery> = {}): Promise<ListOf<AuditEvent>> {
     return this.#http.json('GET', '/v1/audit/events', { query })
+  }
+
+  /** How the open mirror of an agent stands. */
+  mirror(agent: string): Promise<MirrorStatus> {
+    return this.#http.json('GET', `/v1/agents/${encodeURIComponent(agent)}/mirror`)
+  }
+
+  /** Switches the open mirror of an agent; on, it holds the files in plaintext. */
+  setMirror(agent: string, request: MirrorRequest): Promise<MirrorStatus> {
+    return this.#http.json('PUT', `/v1/agents/${encodeURIComponent(agent)}/mirror`, { json: request })
   }
 
   /** What belongs to one agent, by name or id. */

@@ -3,6 +3,7 @@ import { formatColumns, formatInstant } from '../terminal/format.js'
 import { ask } from '../terminal/ask.js'
 import { UsageError } from '../exit-codes.js'
 import { action, type CommandContext } from './context.js'
+import { addMirrorCommands } from './mirror.js'
 import { whatFollows } from './erasure-words.js'
 import { allPages } from './pages.js'
 
@@ -48,7 +49,7 @@ async function remove(
   if (erasure !== null) context.output.note(`${agent.name}: ${whatFollows(erasure)}`)
 }
 
-/** agents create, list, rename, delete. */
+/** agents create, list, rename, delete, mirror. */
 export function addAgentCommands(program: Command): void {
   const agents = program.command('agents').description('agents and their homes')
   agents.command('create <name>').action(action(create))
@@ -59,4 +60,5 @@ export function addAgentCommands(program: Command): void {
     .option('--yes', 'do not ask')
     .option('--erase', 'delete all its keys too: no way back')
     .action(action(remove))
+  addMirrorCommands(agents)
 }

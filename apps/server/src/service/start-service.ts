@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { createApi, InProcessBus, MetricsServer, RedisBus } from '@agentfs/api'
-import { Checkpointer, createEngine, type EngineLog, Packer, Sweeper } from '@agentfs/engine'
+import { Checkpointer, createEngine, type EngineLog, Mirror, Packer, Sweeper } from '@agentfs/engine'
 import { createWorker, openPackHints, type QueueConfig, WorkerMetrics } from '@agentfs/worker'
 import type { Logger } from 'pino'
 import type { ServerConfig } from '../config.js'
@@ -12,6 +12,7 @@ import { openServiceSecrets } from '../secrets/service-secrets.js'
 import { dependencyMetrics } from './dependency-metrics.js'
 import { metricsAddress } from './metrics-address.js'
 import { openDatabase } from './open-database.js'
+import { openMirrorTargets } from './open-mirror-targets.js'
 import { openStorage, sharedResources } from './open-storage.js'
 import { requireKnownBucket } from './require-known-bucket.js'
 import type { ServiceRole } from './roles.js'
@@ -51,6 +52,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
   const secrets = await openServiceSecrets(home, config.kms, await hasTenants())
   const objectStore = await openStorage(config.objectStore, secrets, log, shutdown)
   const resources = sharedResources(objectStore, secrets.kms)
+  const mirrorTargets = await openMirrorTargets(config.mirrorTargets, resources, shutdown)
   const queue: QueueConfig =
     config.redisUrl === undefined
       ? { kind: 'postgres', url: queueUrl }
@@ -70,6 +72,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
       packer: new Packer({ database, resources }),
       sweeper,
       checkpointer: new Checkpointer({ database, resources }),
+      mirror: new Mirror({ database, resources, targets: mirrorTargets, log: engineLog }),
       chores: periodicChores({ database, resources }),
       log: engineLog,
       metrics: workerMetrics,
@@ -95,6 +98,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
     pepper: secrets.pepper,
     announcer: bus,
     packHint,
+    mirrorTargets,
     log: engineLog,
     limits: config.limits,
   })

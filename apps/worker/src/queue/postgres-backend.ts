@@ -9,7 +9,9 @@ import type { QueueConfig } from './queue-config.js'
 type PostgresQueueConfig = Extract<QueueConfig, { kind: 'postgres' }>
 
 // Each worker keeps one connection for LISTEN; the rest is shared by all queues of the process.
-const CONNECTIONS_MAX = 8
+const CONNECTIONS_MAX = 12
+// Every queue and worker listens for the pool's errors; that is no leak.
+const LISTENERS_MAX = 64
 
 /** BullMQ over Postgres, in a schema of its own that `prepareQueueSchema` has made. All queues share one pool. */
 export function openPostgresBackend(config: PostgresQueueConfig): QueueBackend {
@@ -20,6 +22,7 @@ export function openPostgresBackend(config: PostgresQueueConfig): QueueBackend {
     application_name: 'agentfs-queue',
     keepAlive: true,
   })
+  pool.setMaxListeners(LISTENERS_MAX)
   // The pool replaces a connection that broke while idle; unheard, its error would end the process.
   pool.on('error', () => undefined)
   // oxlint-disable-next-line agentfs/no-double-cast -- BullMQ describes pg's pool by overloads, which TypeScript cannot compare with pg's own generic listeners

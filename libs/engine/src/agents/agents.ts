@@ -24,6 +24,7 @@ import {
   insertStream,
   isUniqueViolation,
   listAgents,
+  removeMirrorOfAgent,
   saveTree,
   type TenantTransaction,
   updateAgent,
@@ -162,6 +163,7 @@ export class Agents implements AgentsApi {
     const keys = await this.#database.withTenant(scope, async (tx) => {
       const at = new Date(this.#clock.now())
       if (!(await deleteAgent(tx, agentId, at))) return null
+      await removeMirrorOfAgent(tx, agentId, at)
       const done = erase ? await eraseAgentKeys(tx, agentId, at) : null
       const details = { agent: agentId, name, ...(erase ? { erased: true } : {}) }
       const state = await stateOf(tx, agentId)

@@ -1,4 +1,5 @@
 export * from './accounts.js'
 export * from './columns.js'
+export * from './mirror.js'
 export * from './streams.js'
 export * from './tree.js'

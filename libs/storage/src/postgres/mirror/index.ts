@@ -1,0 +1,2 @@
+export * from './mirror-documents-store.js'
+export * from './mirrors-store.js'
