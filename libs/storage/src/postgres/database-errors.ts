@@ -23,6 +23,8 @@ export function isUniqueViolation(error: unknown): boolean {
 /** What a failed query is to domain code: an outage becomes `unavailable`, everything else stays what it is. */
 export function asDomainError(error: unknown): unknown {
   if (error instanceof AgentfsError) return error
+  // What we threw below drizzle, such as a connection lost under a query, comes back wrapped.
+  if (error instanceof Error && error.cause instanceof AgentfsError) return error.cause
   const code = databaseErrorCode(error)
   // NUL in a text or in JSON: Postgres is the last to refuse it.
   if (code === '22021' || code === '22P05') {
