@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { AgentfsError } from '@agentfs/contracts'
+import { AgentfsError, isAgentfsError } from '@agentfs/contracts'
 import type { ObjectCallOptions, ObjectStore } from './object-store.js'
 
 /**
@@ -12,7 +12,9 @@ export async function proveObjectStore(store: ObjectStore, options: ObjectCallOp
   const key = `proof/${randomUUID()}`
   const [first, second] = [Buffer.from('first'), Buffer.from('second')]
   try {
-    await store.putIfAbsent(key, first, options)
+    await store.putIfAbsent(key, first, options).catch((error: unknown) => {
+      throw writeRefused(store, key, error)
+    })
     const outcome = await store.putIfAbsent(key, second, options)
     const standing = await store.get(key, options)
     if (outcome !== 'exists' || Buffer.compare(standing, first) !== 0) {
@@ -22,4 +24,13 @@ export async function proveObjectStore(store: ObjectStore, options: ObjectCallOp
   } finally {
     await store.delete(key, options).catch(() => undefined)
   }
+}
+
+/** It answered the probe, so it takes the credentials to read: what it refuses is the write, or what goes with it. */
+function writeRefused(store: ObjectStore, key: string, error: unknown): unknown {
+  if (!isAgentfsError(error, 'internal')) return error
+  const detail =
+    `the object store at ${store.describe().location} refuses a conditional create: the credentials must be allowed to ` +
+    'write, and a server that knows no CRC32 header needs checksums=required in the URL'
+  return new AgentfsError('internal', { object: key, detail }, { cause: error })
 }

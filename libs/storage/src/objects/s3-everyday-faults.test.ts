@@ -37,7 +37,7 @@ for (const [name, service] of Object.entries(loadServices().s3)) {
     describeObjectStore(`${name} with faults`, {
       open: () => open(prefix),
       async remove() {
-        expect(proxy.injected()).toBeGreaterThan(20)
+        if (proxy.injected() < 20) throw new Error('hardly a call went wrong: nothing was shown')
         proxy.behave({})
         const store = await open(prefix)
         const keys: string[] = []
