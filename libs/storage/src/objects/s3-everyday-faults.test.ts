@@ -34,18 +34,10 @@ for (const [name, service] of Object.entries(loadServices().s3)) {
     }
 
     const prefix = `everyday-faults-${randomUUID()}`
-    describeObjectStore(`${name} with faults`, {
-      open: () => open(prefix),
-      async remove() {
-        if (proxy.injected() < 20) throw new Error('hardly a call went wrong: nothing was shown')
-        proxy.behave({})
-        const store = await open(prefix)
-        const keys: string[] = []
-        for await (const { key } of store.list('')) keys.push(key)
-        for (let at = 0; at < keys.length; at += 32)
-          await Promise.all(keys.slice(at, at + 32).map((key) => store.delete(key)))
-        await store.close()
-      },
+    describeObjectStore(`${name} with faults`, { open: () => open(prefix) })
+
+    it('met enough of them to show something', () => {
+      expect(proxy.injected()).toBeGreaterThan(20)
     })
 
     it('[DUR-1] creates confirm what landed unheard, and never take another writer’s bytes for theirs', async () => {
