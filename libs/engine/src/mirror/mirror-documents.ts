@@ -9,7 +9,7 @@ import type { VersionOpener } from '../reads/version-opener.js'
 import type { DocumentToWrite } from './mirror-plan.js'
 
 /** The largest content that the mirror copies: an object is written from memory, as a whole. */
-export const MIRROR_BYTES_MAX = 64 * 1_048_576
+const MIRROR_BYTES_MAX = 64 * 1_048_576
 
 /** What is to stand in the store for one file. */
 export interface MirrorObjects {
