@@ -17,6 +17,7 @@ import {
   unstoredCheckpoints,
 } from '@agentfs/storage'
 import { type FollowerOptions, SYSTEM_CLOCK } from '../followers/follower-options.js'
+import { KeyLedger } from '../followers/key-ledger.js'
 import { checkpointKey } from '../followers/object-keys.js'
 import { TenantObjects } from '../followers/tenant-objects.js'
 import { KeyVault, type NewKey, type UsableKey } from '../keys/key-vault.js'
@@ -46,10 +47,13 @@ export class Checkpointer {
   readonly #due: DueStreamsStore
   readonly #vault: KeyVault
   readonly #objects: TenantObjects
+  readonly #ledger: KeyLedger
   readonly #nowMs: () => number
 
-  constructor({ database, resources, clock = SYSTEM_CLOCK }: FollowerOptions) {
+  constructor(options: FollowerOptions) {
+    const { database, resources, clock = SYSTEM_CLOCK } = options
     this.#database = database
+    this.#ledger = new KeyLedger(options)
     this.#due = new DueStreamsStore(database)
     this.#vault = new KeyVault(database, resources)
     this.#objects = new TenantObjects(resources)
@@ -70,6 +74,8 @@ export class Checkpointer {
   async checkpoint(scope: TenantScope, signal?: AbortSignal): Promise<Checkpointed> {
     const made = await this.#make(scope)
     const waiting = await this.#database.readTenant(scope, (tx) => unstoredCheckpoints(tx, UNSTORED_MAX))
+    // The key first: a checkpoint whose key the bucket lacks would prove nothing after a recovery.
+    if (waiting.length > 0) await this.#ledger.write(scope, scope.tenantId, { keyIds: [], nodeIds: [] })
     for (const { number, note } of waiting) {
       await this.#objects.create(scope, checkpointKey(scope, number), Buffer.from(note), signal)
       await this.#database.withTenant(scope, (tx) =>

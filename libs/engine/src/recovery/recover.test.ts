@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { type Operation, type PushAnswer, uuidv7 } from '@agentfs/contracts'
 import type { Database, TenantTransaction } from '@agentfs/storage'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type ExportLine, verifyExport } from '@agentfs/audit'
 import type { Caller } from '../caller.js'
+import { Checkpointer } from '../checkpoints/checkpointer.js'
 import type { Engine } from '../engine.js'
 import { newTenant, type RunningEngine, startEngine, textOf } from '../running-engine.contract.js'
 import { databaseForRecovery, recover } from './recover.js'
@@ -253,5 +255,35 @@ describe('[DUR-6] recover, from the bucket, the key ledger and the KMS alone', (
     const report = await recover({ database, resources: running.resources })
     expect(report.losses).toEqual([])
     expect(await read(engine, 'notes/a.md')).toBe('one two')
+  })
+
+  it('[AUD-3] checkpoints are back, go on in one chain, and tell what was never stored', async () => {
+    const { scope } = caller.principal
+    let nowMs = Date.now() + 60_000
+    const checkpoint = (database: Database) =>
+      new Checkpointer({ database, resources: running.resources, clock: { now: () => nowMs } }).checkpoint(
+        scope,
+      )
+    expect(await checkpoint(running.database)).toEqual({ number: 1, stored: 1 })
+    await storeAll()
+    const whole = await rebuilt()
+    expect(whole.report.losses).toEqual([])
+    const notes = (await running.engine.audit.listCheckpoints(caller, { limit: 10 })).data
+    expect((await whole.engine.audit.listCheckpoints(caller, { limit: 10 })).data).toEqual(notes)
+    const lines: ExportLine[] = []
+    for await (const line of await whole.engine.audit.export(caller, {})) lines.push(line)
+    expect((await verifyExport(lines, { checkpoints: notes.map(({ note }) => note) })).problems).toEqual([])
+
+    await running.engine.files.put(caller, agent.id, 'unstored.md', bytes('acknowledged'))
+    nowMs += 60_000
+    expect(await checkpoint(running.database)).toMatchObject({ number: 2 })
+    const { report } = await rebuilt()
+    expect(report.losses).toContainEqual({
+      kind: 'gap',
+      tenant: scope.tenantId,
+      detail: expect.stringMatching(
+        /^stream .*: a checkpoint proves \d+ records, and \d+ are stored$/,
+      ) as unknown as string,
+    })
   })
 })

@@ -26,6 +26,7 @@ import { Bucket, type FoundObjects } from './bucket.js'
 import { openEpoch } from './open-epoch.js'
 import { readLedger } from './read-ledger.js'
 import { type RebuildTools, type RebuiltStream, StreamRebuilding } from './rebuild-stream.js'
+import { restoreTenantCheckpoints } from './restore-checkpoints.js'
 import { Losses, type RecoveredTenant, type RecoveryReport } from './report.js'
 
 /** What a recovery works with. */
@@ -146,6 +147,7 @@ class Recovery {
       const detail = "the tenant's own stream does not name it; its objects stay where they are"
       this.#losses.add({ kind: 'unknown', tenant: tenantId, agent: agentId, detail })
     }
+    await restoreTenantCheckpoints(tools, scope, bucket, this.#now())
     await this.#fork(scope, tenantId, rebuilt.lastEpoch)
     this.#tenants.push({ tenant: tenantId, ...done })
   }

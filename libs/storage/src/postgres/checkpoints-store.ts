@@ -127,3 +127,31 @@ export function listLogs(tx: TenantTransaction, agentId: string | null): Promise
     where s.tenant_id = ${tx.tenantId} and (${agentId}::uuid is null or s.agent_id = ${agentId}::uuid)
     order by s.stream_id, e.epoch`
 }
+
+/** Puts checkpoints back that the object store has. */
+export function restoreCheckpoints(
+  tx: TenantTransaction,
+  rows: readonly CheckpointRow[],
+  storedAt: Date,
+): Promise<unknown> {
+  return tx.query`
+    insert into audit_checkpoints (tenant_id, number, at, note, hash, stored_at)
+    select ${tx.tenantId}::uuid, c.*, ${storedAt}::timestamptz from unnest(
+      ${arrayLiteral(rows.map(({ number }) => number))}::bigint[], ${arrayLiteral(rows.map(({ at }) => at))}::timestamptz[],
+      ${arrayLiteral(rows.map(({ note }) => note))}::text[], ${arrayLiteral(rows.map(({ hash }) => hash))}::text[]) as c
+    on conflict (tenant_id, number) do nothing`
+}
+
+/** How many records there are of some logs, by `stream/epoch`. */
+export async function logSizes(
+  tx: TenantTransaction,
+  logs: readonly { readonly stream: string; readonly epoch: number }[],
+): Promise<Map<string, number>> {
+  const rows = await tx.query<{ stream: string; epoch: number; size: number }>`
+    select l.stream, l.epoch, (
+      select max(r.leaf_index) + 1 from records r
+      where r.tenant_id = ${tx.tenantId} and r.stream_id = l.stream and r.epoch = l.epoch)::bigint as size
+    from unnest(${arrayLiteral(logs.map(({ stream }) => stream))}::uuid[],
+      ${arrayLiteral(logs.map(({ epoch }) => epoch))}::integer[]) as l (stream, epoch)`
+  return new Map(rows.map(({ stream, epoch, size }) => [`${stream}/${epoch}`, size]))
+}

@@ -48,6 +48,14 @@ export function findKeys(tx: TenantTransaction, keyIds: readonly string[]): Prom
         select from tombstones t where t.tenant_id = ${tx.tenantId} and t.key_id = w.id) offset 0) k`
 }
 
+/** The id of the tenant's newest key of a purpose; for recovery, which has nothing else to go by. */
+export async function findNewestKey(tx: TenantTransaction, purpose: KeyPurpose): Promise<string | undefined> {
+  const [row] = await tx.query<{ keyId: string }>`
+    select key_id from content_keys where tenant_id = ${tx.tenantId} and purpose = ${purpose} and agent_id is null
+    order by key_id desc limit 1`
+  return row?.keyId
+}
+
 /** Passes a node's keys to the node it became one with. */
 export function passKeys(
   tx: TenantTransaction,
