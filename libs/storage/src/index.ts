@@ -1,5 +1,6 @@
 export * from './objects/index.js'
 export * from './postgres/index.js'
+export * from './postgres/checking/index.js'
 export * from './postgres/packing/index.js'
 export * from './postgres/recovery/index.js'
 export * from './segments/index.js'

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib'
+import { isUuid } from '@agentfs/contracts'
 import { writeId } from './field-writer.js'
 import { FieldReader } from './field-reader.js'
 import type { SegmentHeader } from './segment.js'
@@ -20,7 +21,7 @@ export function writeHeader(target: Buffer, header: SegmentHeader, entryCount: n
   target.writeUInt32BE(crc32(target.subarray(0, 108)), 108)
 }
 
-/** Reads the header from the first bytes of an object. */
+/** Reads the header from the first bytes of an object, which must be that of the object's own key. */
 export function readHeader(bytes: Uint8Array, object: string): { header: SegmentHeader; entryCount: number } {
   if (bytes.length < HEADER_BYTES) throw segmentDamaged(object, 'the header', 'is cut off')
   const reader = new FieldReader(bytes.subarray(0, HEADER_BYTES), object, 'the header')
@@ -39,6 +40,9 @@ export function readHeader(bytes: Uint8Array, object: string): { header: Segment
     firstSeq: reader.u64(80),
     lastSeq: reader.u64(88),
   }
+  // A segment under another's key would hold other commits than the rows and the key say.
+  const named = object.slice(object.lastIndexOf('/') + 1)
+  if (isUuid(named) && named !== header.segmentId) reader.fail(`is that of segment ${header.segmentId}`)
   const entryCount = reader.u32(76)
   if (header.firstSeq > header.lastSeq) reader.fail('has its first seq after its last')
   if (entryCount === 0) reader.fail('counts no entries')

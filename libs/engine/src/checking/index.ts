@@ -1,0 +1,2 @@
+export type { Finding } from './finding.js'
+export { Fsck, type FsckOptions, isFault } from './fsck.js'
