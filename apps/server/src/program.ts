@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { doctor } from './commands/doctor.js'
+import { fsckCommand, type FsckCommandOptions } from './commands/fsck.js'
 import { maintenance } from './commands/maintenance.js'
 import { migrateCommand } from './commands/migrate.js'
 import { recoverCommand } from './commands/recover.js'
@@ -40,8 +41,26 @@ export function createProgram(exit: (code: number) => void): Command {
     .description('check everything the service needs, and say what to do about what is wrong')
     .option('--json', 'print one JSON object')
     .action(async (options: { json?: boolean }) => exit(await doctor(say, options.json ?? false)))
+  addFsck(program, exit, say)
   addMaintenance(program, exit, say)
   return program
+}
+
+function addFsck(program: Command, exit: (code: number) => void, say: (line: string) => void): void {
+  program
+    .command('fsck')
+    .description(
+      'prove that everything stored is there, opens and matches; 1 where anything is not, each named on a line',
+    )
+    .option('--tenant <id>', 'only this tenant')
+    .option('--agent <name>', 'only this agent, by name or id')
+    .option('--quick', 'rows, listings and logs only: no object is read')
+    .option(
+      '--after-restore',
+      'for a database restored from a backup: say what it does not know any more, and what to do',
+    )
+    .option('--json', 'print one JSON object a line')
+    .action(async (options: FsckCommandOptions) => exit(await fsckCommand(options, say)))
 }
 
 function addMaintenance(program: Command, exit: (code: number) => void, say: (line: string) => void): void {
@@ -49,20 +68,21 @@ function addMaintenance(program: Command, exit: (code: number) => void, say: (li
     .command('maintenance')
     .description('do by hand, at once and to the end, what workers do now and then')
   for (const entry of CHORES) {
-    group
+    const command = group
       .command(entry.name)
       .description(entry.description)
       .option('--tenant <id>', 'only this tenant')
       .option('--agent <name>', 'only this agent, by name or id')
       .option('--dry-run', 'count what would be done, and do nothing')
       .option('--json', 'print one JSON object')
-      .action(async (options: { tenant?: string; agent?: string; dryRun?: boolean; json?: boolean }) =>
+      .action(async (options: MaintenanceFlags) =>
         exit(
           await maintenance(
             entry,
             {
               tenant: options.tenant,
               agent: options.agent,
+              root: options.root ?? false,
               dryRun: options.dryRun ?? false,
               json: options.json ?? false,
             },
@@ -70,5 +90,18 @@ function addMaintenance(program: Command, exit: (code: number) => void, say: (li
           ),
         ),
       )
+    if (entry.makeRoot !== undefined) {
+      command
+        .option('--root', 'a new root key in the KMS instead, and every key-encryption key wrapped under it')
+        .option('--all', 'all tenants, which is so without --tenant anyway')
+    }
   }
+}
+
+interface MaintenanceFlags {
+  readonly tenant?: string
+  readonly agent?: string
+  readonly root?: boolean
+  readonly dryRun?: boolean
+  readonly json?: boolean
 }

@@ -13,6 +13,7 @@ export class WorkerMetrics {
   readonly #dueStreams: Gauge
   readonly #lagSeconds: Gauge
   readonly #chores: Counter<'chore' | 'what'>
+  readonly #damaged: Gauge
   readonly #choreSteps: Counter<'chore'>
   readonly #dueMirrors: Gauge
   readonly #mirrorLagSeconds: Gauge
@@ -81,6 +82,11 @@ export class WorkerMetrics {
       labelNames: ['chore', 'what'],
       registers,
     })
+    this.#damaged = new Gauge({
+      name: 'agentfs_scrub_damaged_objects',
+      help: 'Stored objects that this process found damaged, and not whole since; anything but 0 needs an operator.',
+      registers,
+    })
     this.#choreSteps = new Counter({
       name: 'agentfs_chore_steps_total',
       help: 'Steps of maintenance that ended well, each of one tenant.',
@@ -128,6 +134,11 @@ export class WorkerMetrics {
   due({ streams, oldestMs }: DueWork): void {
     this.#dueStreams.set(streams.length)
     this.#lagSeconds.set(oldestMs / 1_000)
+  }
+
+  /** Notes how many stored objects are known to be damaged. */
+  damaged(objects: number): void {
+    this.#damaged.set(objects)
   }
 
   /** Counts what a step of a chore did; `what` is in snake_case, as Prometheus has it. */

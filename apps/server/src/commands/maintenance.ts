@@ -1,21 +1,16 @@
-import { Sweeper } from '@agentfs/engine'
-import { pino } from 'pino'
 import { readConfig, type ServerConfig } from '../config.js'
-import { homeAt, lockHome, makeHome } from '../home.js'
 import type { ChoreEntry } from '../maintenance/chores.js'
 import { progressLine } from '../maintenance/progress-line.js'
 import { type ChoreProgress, type ChoreTarget, runChore } from '../maintenance/run-chore.js'
-import { explain } from '../operator-error.js'
-import { openServiceSecrets } from '../secrets/service-secrets.js'
-import { openDatabase } from '../service/open-database.js'
-import { openStorage, sharedResources } from '../service/open-storage.js'
-import { Shutdown } from '../service/shutdown.js'
-import { onSignals } from './signals.js'
+import { rotateRoot } from '../secrets/ledger-service-secrets.js'
+import { withOfflineService } from './offline.js'
 
 /** What is typed after `maintenance <chore>`. */
 export interface MaintenanceOptions extends ChoreTarget {
   readonly dryRun: boolean
   readonly json: boolean
+  /** The root key of the KMS instead of the tenants' keys. */
+  readonly root?: boolean
 }
 
 /**
@@ -24,53 +19,35 @@ export interface MaintenanceOptions extends ChoreTarget {
  */
 export async function maintenance(
   entry: ChoreEntry,
-  { dryRun, json, ...target }: MaintenanceOptions,
+  { dryRun, json, root = false, ...target }: MaintenanceOptions,
   say: (line: string) => void,
   config: ServerConfig = readConfig(),
 ): Promise<number> {
-  const home = homeAt(config.home)
-  await makeHome(home)
-  const note = (line: string): void => void process.stderr.write(`${line}\n`)
-  const shutdown = new Shutdown((name, error) => note(`stopping: ${name}: ${explain(error)}`))
-  const stopping = new AbortController()
-  let stoppedBy: NodeJS.Signals | undefined
-  const stopSignals = onSignals((signal) => {
-    stoppedBy = signal
-    stopping.abort()
-  })
-  const line = progressLine()
-  const { signal } = stopping
-  try {
-    if (config.databaseUrl === undefined) {
-      const lock = lockHome(home)
-      shutdown.add('lock', () => lock.release())
-    }
-    const { database } = await openDatabase({ config, home, shutdown, progress: note, signal })
-    const sweeper = new Sweeper({ database })
-    const secrets = await openServiceSecrets(home, config.kms, await hasTenants(sweeper))
-    const objectStore = await openStorage(config.objectStore, secrets, pino({ enabled: false }), shutdown)
-    const chore = entry.make({ database, resources: sharedResources(objectStore, secrets.kms) })
-    const done = await runChore({ database, sweeper, chore }, target, { dryRun, signal }, (progress) =>
-      line.show(progress.tenantsDone, progress.tenants, words(progress)),
-    )
-    line.clear()
-    if (json) say(JSON.stringify({ chore: entry.name, dryRun, tenants: done.tenants, counts: done.counts }))
-    else say(`${entry.name}${dryRun ? ' (dry run, nothing done)' : ''}: ${words(done)}`)
-    return 0
-  } catch (error) {
-    line.clear()
-    if (stoppedBy === undefined) throw error
-    note('stopped; what is left will be done the next time')
-    return stoppedBy === 'SIGINT' ? 130 : 143
-  } finally {
-    await shutdown.run()
-    stopSignals()
-  }
-}
-
-async function hasTenants(sweeper: Sweeper): Promise<boolean> {
-  for await (const _scope of sweeper.tenantsAcrossTenants()) return true
-  return false
+  return withOfflineService(
+    config,
+    async ({ database, resources, objectStore, kms, sweeper, signal, note }) => {
+      const line = progressLine()
+      try {
+        const make = root ? (entry.makeRoot ?? entry.make) : entry.make
+        const log = {
+          warn: note,
+          error: (message: string, facts: unknown) => note(`${message} ${JSON.stringify(facts)}`),
+        }
+        const chore = make({ database, resources, log })
+        if (root && !dryRun) await rotateRoot(objectStore, kms)
+        const done = await runChore({ database, sweeper, chore }, target, { dryRun, signal }, (progress) =>
+          line.show(progress.tenantsDone, progress.tenants, words(progress)),
+        )
+        line.clear()
+        if (json)
+          say(JSON.stringify({ chore: entry.name, dryRun, tenants: done.tenants, counts: done.counts }))
+        else say(`${entry.name}${dryRun ? ' (dry run, nothing done)' : ''}: ${words(done)}`)
+        return 0
+      } finally {
+        line.clear()
+      }
+    },
+  )
 }
 
 /** `storedBytes: 3` as `stored bytes 3`; what came to nothing is left out. */

@@ -4,8 +4,14 @@ import {
   CompactChore,
   type Chore,
   type FollowerOptions,
+  OrphansChore,
   PackChore,
   RetainChore,
+  RewrapChore,
+  RotateChore,
+  RotateRootChore,
+  ScrubChore,
+  type ScrubOptions,
 } from '@agentfs/engine'
 
 const HOUR_MS = 3_600_000
@@ -17,7 +23,9 @@ export interface ChoreEntry {
   readonly description: string
   /** How often workers run it; null: only by hand. */
   readonly intervalMs: number | null
-  readonly make: (options: FollowerOptions) => Chore
+  readonly make: (options: ScrubOptions) => Chore
+  /** What `--root` does instead. */
+  readonly makeRoot?: (options: FollowerOptions) => Chore
 }
 
 /** Every chore there is: the one place to add one. */
@@ -47,10 +55,37 @@ export const CHORES: readonly ChoreEntry[] = [
     intervalMs: HOUR_MS,
     make: (options) => new CompactChore(options),
   },
+  {
+    name: 'orphans',
+    description: 'mark stored objects that no row knows, leftovers of a month ago, for the collector',
+    intervalMs: 24 * HOUR_MS,
+    make: (options) => new OrphansChore(options),
+  },
+  {
+    name: 'rotate-keys',
+    description:
+      'give each tenant a new key-encryption key, and wrap all its keys under it; contents stay as they are',
+    intervalMs: null,
+    make: (options) => new RotateChore(options),
+    makeRoot: (options) => new RotateRootChore(options),
+  },
+  {
+    name: 'rewrap-keys',
+    description:
+      'finish what a rotation left: keys under an older key-encryption key, old copies in the ledger',
+    intervalMs: HOUR_MS,
+    make: (options) => new RewrapChore(options),
+  },
+  {
+    name: 'scrub',
+    description: 'read back stored objects that nobody has read back for 30 days',
+    intervalMs: HOUR_MS,
+    make: (options) => new ScrubChore(options),
+  },
 ]
 
 /** The chores that workers run. */
-export function periodicChores(options: FollowerOptions): { chore: Chore; intervalMs: number }[] {
+export function periodicChores(options: ScrubOptions): { chore: Chore; intervalMs: number }[] {
   return CHORES.flatMap(({ intervalMs, make }) =>
     intervalMs === null ? [] : [{ chore: make(options), intervalMs }],
   )

@@ -45,12 +45,14 @@ export async function runChore(
   return progress()
 }
 
-interface Target {
+/** A tenant, or one agent of it. */
+export interface Target {
   readonly scope: TenantScope
   readonly agentId: string | null
 }
 
-async function targets(
+/** Whom a command is about; throws an OperatorError where there is no such tenant or agent. */
+export async function targets(
   database: Database,
   sweeper: Sweeper,
   { tenant, agent }: ChoreTarget,

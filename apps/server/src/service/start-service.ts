@@ -73,7 +73,12 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
       sweeper,
       checkpointer: new Checkpointer({ database, resources }),
       mirror: new Mirror({ database, resources, targets: mirrorTargets, log: engineLog }),
-      chores: periodicChores({ database, resources }),
+      chores: periodicChores({
+        database,
+        resources,
+        log: engineLog,
+        onDamaged: (objects) => workerMetrics.damaged(objects),
+      }),
       log: engineLog,
       metrics: workerMetrics,
     })

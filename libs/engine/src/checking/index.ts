@@ -1,2 +1,3 @@
 export type { Finding } from './finding.js'
 export { Fsck, type FsckOptions, isFault } from './fsck.js'
+export * from './scrub.js'

@@ -1,4 +1,4 @@
-import { appendAll, EMPTY_LOG, epochStartLeaf, type LogState, root } from '@agentfs/audit'
+import { appendAll, EMPTY_LOG, type LogState } from '@agentfs/audit'
 import type { TenantScope } from '@agentfs/access'
 import type { CheckedStream, CheckStore } from '@agentfs/storage'
 
@@ -18,12 +18,8 @@ export async function checkLog(
     for (const leaf of leaves) {
       // Commits since the stream's row was read are of the next check.
       if (leaf.epoch > stream.epoch || (leaf.epoch === stream.epoch && leaf.seq > stream.headSeq)) break
-      if (leaf.epoch !== epoch) {
-        const forkedFrom = { epoch, seq, size: log.size, root: root(log).toString('hex') }
-        const start = { v: 1 as const, stream: stream.streamId, epoch: leaf.epoch, forkedFrom }
-        // An epoch that begins with its fork has that as its first leaf.
-        log = leaf.leafIndex === 0 ? EMPTY_LOG : appendAll(EMPTY_LOG, [epochStartLeaf(start)])
-      }
+      // An epoch's first record is its start, which names the log that it goes on from.
+      if (leaf.epoch !== epoch) log = EMPTY_LOG
       if (leaf.leafIndex !== log.size)
         return `record ${leaf.seq} is at leaf ${leaf.leafIndex}, not ${log.size}`
       log = appendAll(log, [leaf.leaf])

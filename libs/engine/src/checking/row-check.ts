@@ -116,8 +116,7 @@ export class RowCheck {
       return matches ? undefined : `manifest ${row.versionId}: content hash`
     }
     const [only] = extents
-    const whole = only !== undefined && only.partOffset === 0 && only.length === row.size
-    const known = whole ? hashes.get(only.partId) : undefined
+    const known = only?.partOffset === 0 && only.length === row.size ? hashes.get(only.partId) : undefined
     const hash = known ?? (await this.#hash(scope, row, layout))
     const matches = hash === undefined || hash.equals(manifest.contentHash)
     return matches ? undefined : `version ${row.versionId}: the content is not what its manifest says`

@@ -1,5 +1,7 @@
 export type * from './chore.js'
 export * from './collect-chore.js'
 export * from './compact-chore.js'
+export * from './orphans-chore.js'
 export * from './pack-chore.js'
 export * from './retain-chore.js'
+export * from './rotate-chore.js'

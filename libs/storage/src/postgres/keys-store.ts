@@ -120,3 +120,13 @@ export async function staleLedgers(tx: TenantTransaction, keyIds: readonly strin
       order by o.object_id for update)
     update objects o set stale = true from due where o.tenant_id = ${tx.tenantId} and o.object_id = due.object_id`
 }
+
+/** Marks every piece of the tenant's key ledger: a key-encryption key changed, which all of them hold. */
+export async function staleAllLedgers(tx: TenantTransaction): Promise<void> {
+  await tx.query`
+    with due as (
+      select object_id from objects
+      where tenant_id = ${tx.tenantId} and kind = 'keys' and state in ('writing', 'live') and not stale
+      order by object_id for update)
+    update objects o set stale = true from due where o.tenant_id = ${tx.tenantId} and o.object_id = due.object_id`
+}

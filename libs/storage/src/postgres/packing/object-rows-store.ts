@@ -79,6 +79,21 @@ export class ObjectRowsStore {
     return row ?? { givenUp: 0, deleted: 0 }
   }
 
+  /** Gives an object that no row knows a row of its own, dead already. */
+  async insertDead(
+    scope: TenantScope,
+    object: Pick<NewObject, 'objectId' | 'kind' | 'objectKey'> & { readonly size: number },
+    now: Date,
+  ): Promise<void> {
+    await this.#database.withTenant(
+      scope,
+      (tx) => tx.query`
+      insert into objects (tenant_id, object_id, kind, object_key, state, size, created_at, dead_at)
+      values (${tx.tenantId}, ${object.objectId}, ${object.kind}, ${object.objectKey}, 'dead', ${object.size}, ${now}, ${now})
+      on conflict (tenant_id, object_id) do nothing`,
+    )
+  }
+
   /** Objects that are dead since before `deadBefore`. */
   async deadSince(scope: TenantScope, deadBefore: Date, limit: number): Promise<DeadObject[]> {
     return this.#database.withTenant(
