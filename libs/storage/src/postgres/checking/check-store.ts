@@ -176,18 +176,12 @@ export class CheckStore {
   }
 
   /** Ids of keys, ascending, that seal something in the object store and are not erased. */
-  async storedKeys(
-    scope: TenantScope,
-    agentId: string | null,
-    after: string,
-    limit: number,
-  ): Promise<string[]> {
+  async storedKeys(scope: TenantScope, after: string, limit: number): Promise<string[]> {
     const rows = await this.#database.withTenant(
       scope,
       (tx) => tx.query<{ keyId: string }>`
         select k.key_id from content_keys k
         where k.tenant_id = ${tx.tenantId} and k.wrapped <> '' and k.key_id > ${after}
-          and (${agentId}::uuid is null or k.agent_id = ${agentId}::uuid)
           and (exists (select from parts p where p.tenant_id = k.tenant_id and p.agent_id = k.agent_id
               and p.key_id = k.key_id and p.object_id is not null and p.seq is not null)
             or exists (select from versions v where v.tenant_id = k.tenant_id and v.agent_id = k.agent_id
