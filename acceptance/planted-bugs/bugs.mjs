@@ -128,4 +128,29 @@ export const BUGS = [
       title: '[DUR-1] merges small segments into one, counts what is live in it, and all reads as before',
     },
   },
+  {
+    name: 'recover ignores deletions',
+    file: 'libs/engine/src/recovery/fold-batch.ts',
+    anchor: `    for (const image of nodes) this.nodes.set(image.id, { image, at: this.at })
+    for (const image of entries) this.entries`,
+    planted: `    for (const image of nodes) if (image.deleted !== true) this.nodes.set(image.id, { image, at: this.at })
+    for (const image of entries) if (image.node !== null) this.entries`,
+    test: {
+      config: 'jest.config.mjs',
+      file: 'libs/engine/src/recovery/recover.test.ts',
+      title: 'a deleted file does not come back',
+    },
+  },
+  {
+    name: 'recover ignores tombstones',
+    file: 'libs/engine/src/recovery/read-ledger.ts',
+    anchor: `      for (const tombstone of rows.tombstones) tombstones.set(tombstone.keyId, tombstone)
+`,
+    planted: '',
+    test: {
+      config: 'jest.config.mjs',
+      file: 'libs/engine/src/recovery/recover.test.ts',
+      title: '[ENC-3] a tombstone beats every copy of its key, whichever piece of the ledger has one',
+    },
+  },
 ]

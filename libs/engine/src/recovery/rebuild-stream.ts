@@ -2,46 +2,13 @@ import type { TenantScope } from '@agentfs/access'
 import { EMPTY_LOG, type LogState, root } from '@agentfs/audit'
 import { type EpochStart, isAgentfsError, type StreamRecord } from '@agentfs/contracts'
 import { openObject } from '@agentfs/crypto'
-import {
-  type Database,
-  findKeys,
-  findStream,
-  isStreamKeyErased,
-  restoreStream,
-  type StreamKind,
-  type StreamRow,
-} from '@agentfs/storage'
-import type { KeyVault, UsableKey } from '../keys/key-vault.js'
-import type { Clock } from '../ports.js'
-import type { Bucket, FoundSegment, UnreadObject } from './bucket.js'
+import { findKeys, findStream, isStreamKeyErased, restoreStream, type StreamRow } from '@agentfs/storage'
+import type { UsableKey } from '../keys/key-vault.js'
+import type { UnreadObject } from './bucket.js'
 import { FoldBatch, type FoldedStream, type OpenedRecord } from './fold-batch.js'
-import type { PartObjects } from './part-objects.js'
-import type { Losses } from './report.js'
 import { type StoredCommit, StreamCommits } from './stream-commits.js'
+import type { RebuildTools, StreamToRebuild } from './rebuild-tools.js'
 import { WriteBatch } from './write-batch.js'
-
-/** What rebuilding works with. */
-export interface RebuildTools {
-  readonly database: Database
-  readonly vault: KeyVault
-  readonly bucket: Bucket
-  readonly losses: Losses
-  readonly clock: Clock
-  /** Called after each batch of commits was written. */
-  readonly onCommits: (count: number) => void
-  readonly signal?: AbortSignal
-}
-
-/** A stream to rebuild, with all segments of it that the bucket has. */
-export interface StreamToRebuild {
-  readonly streamId: string
-  readonly kind: StreamKind
-  readonly agentId: string | null
-  /** Of an agent, its tree's root: files that no record names any more are counted to it. */
-  readonly rootId: string | null
-  readonly segments: readonly FoundSegment[]
-  readonly parts: PartObjects
-}
 
 /** What a stream's rebuilding put back. */
 export interface RebuiltStream {

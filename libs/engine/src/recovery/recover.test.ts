@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { type Operation, type PushAnswer, uuidv7 } from '@agentfs/contracts'
-import type { Database, TenantTransaction } from '@agentfs/storage'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type ExportLine, verifyExport } from '@agentfs/audit'
+import type { Database, TenantTransaction } from '@agentfs/storage'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Caller } from '../caller.js'
 import { Checkpointer } from '../checkpoints/checkpointer.js'
 import type { Engine } from '../engine.js'
+import { encodeKeyLedger } from '../followers/key-ledger-format.js'
 import { newTenant, type RunningEngine, startEngine, textOf } from '../running-engine.contract.js'
 import { databaseForRecovery, recover } from './recover.js'
 
@@ -285,5 +286,100 @@ describe('[DUR-6] recover, from the bucket, the key ledger and the KMS alone', (
         /^stream .*: a checkpoint proves \d+ records, and \d+ are stored$/,
       ) as unknown as string,
     })
+  })
+})
+
+describe('[DUR-6] recover, where something is erased, damaged or missing', () => {
+  let running: RunningEngine
+  let caller: Caller
+  let agent: { id: string }
+
+  beforeAll(async () => {
+    running = await startEngine()
+  })
+  // A recovery forks the streams of the bucket: what the lost service writes on after it counts no more.
+  beforeEach(async () => {
+    caller = (await newTenant(running.engine)).caller
+    agent = await running.engine.agents.create(caller, { name: 'kept' })
+    await put('kept.md', 'kept')
+  })
+  afterAll(() => running.stop())
+
+  const put = (path: string, content: string | Uint8Array) =>
+    running.engine.files.put(caller, agent.id, path, Buffer.from(content))
+  const read = async (engine: Engine, path: string) =>
+    textOf((await engine.files.read(caller, agent.id, { path })).body)
+  const storeAll = async () => {
+    for (const streamId of [caller.principal.scope.tenantId, agent.id]) await running.pack(caller, streamId)
+  }
+  const rebuilt = async () => {
+    const { database, engine } = await running.emptyDatabase()
+    const { losses } = await recover({ database, resources: running.resources })
+    const { tenantId } = caller.principal.scope
+    return { database, engine, losses: losses.filter(({ tenant }) => tenant === tenantId) }
+  }
+  const objectsBelow = async (folder: string): Promise<{ key: string; size: number }[]> => {
+    const found: { key: string; size: number }[] = []
+    const prefix = `service/tenants/${caller.principal.scope.tenantId}/${folder}`
+    for await (const object of running.objectStore.list(prefix)) found.push(object)
+    return found
+  }
+
+  it('a deleted file does not come back', async () => {
+    await put('gone.md', 'gone')
+    await running.engine.files.delete(caller, agent.id, 'gone.md', {})
+    await storeAll()
+    const { engine } = await rebuilt()
+    await expect(read(engine, 'gone.md')).rejects.toMatchObject({ code: 'not_found' })
+    expect(await read(engine, 'kept.md')).toBe('kept')
+  })
+
+  it('[ENC-3] a tombstone beats every copy of its key, whichever piece of the ledger has one', async () => {
+    const { scope } = caller.principal
+    const { answer } = await put('secret.md', 'to be erased')
+    await storeAll()
+    const [key] = await running.database.withTenant(
+      scope,
+      (tx) => tx.query<{ keyId: string }>`select key_id from content_keys
+        where tenant_id = ${tx.tenantId} and node_id = ${answer.node}`,
+    )
+    if (key === undefined) throw new Error('the file has no key')
+    const tombstones = [{ keyId: key.keyId, reason: 'erased', at: new Date() }]
+    const body = encodeKeyLedger(scope.tenantId, { keks: [], keys: [], tombstones })
+    // Sorted before every copy of the key: what is read later must not undo it.
+    const object = `service/tenants/${scope.tenantId}/keys/00000000-0000-7000-8000-000000000000`
+    await running.objectStore.putIfAbsent(object, body)
+    const { engine, losses } = await rebuilt()
+    expect(losses).toEqual([])
+    await expect(read(engine, 'secret.md')).rejects.toMatchObject({ code: 'not_found' })
+    expect(await read(engine, 'kept.md')).toBe('kept')
+    // It was the tombstone that did it.
+    await running.objectStore.delete(object)
+    expect(await read((await rebuilt()).engine, 'secret.md')).toBe('to be erased')
+  })
+
+  it('names what is damaged or missing, and never shows other bytes for it', async () => {
+    await put('damaged.bin', randomBytes(50_000))
+    await storeAll()
+    const segments = `agents/${agent.id}/seg/`
+    const large = (await objectsBelow(segments)).find(({ size }) => size > 50_000)?.key ?? ''
+    await running.objectStore.putIfAbsent(
+      `service/tenants/${caller.principal.scope.tenantId}/${segments}${uuidv7()}`,
+      randomBytes(5_000),
+    )
+    const whole = Buffer.from(await running.objectStore.get(large))
+    const flipped = Buffer.from(whole)
+    flipped[20_000] = (flipped[20_000] ?? 0) ^ 1
+    await running.objectStore.put(large, flipped)
+    const damaged = await rebuilt()
+    expect(damaged.losses.filter(({ kind }) => kind === 'object').length).toBeGreaterThan(1)
+    expect(damaged.losses.find(({ kind }) => kind === 'head')?.detail).toContain('damaged.bin')
+    await expect(read(damaged.engine, 'damaged.bin')).rejects.toMatchObject({ code: 'object_corrupt' })
+    expect(await read(damaged.engine, 'kept.md')).toBe('kept')
+    // Cut before the records: the stream ends there, and says so.
+    await running.objectStore.put(large, whole.subarray(0, 20_000))
+    const cut = await rebuilt()
+    expect(cut.losses.map(({ kind }) => kind)).toContain('gap')
+    await expect(read(cut.engine, 'damaged.bin')).rejects.toMatchObject({ code: 'not_found' })
   })
 })

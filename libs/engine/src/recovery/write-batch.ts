@@ -25,7 +25,7 @@ import {
 import type { UsableKey } from '../keys/key-vault.js'
 import type { FoldBatch } from './fold-batch.js'
 import { type PartFact, partRowOf, type PinnedVersion, pinnedManifest, versionOf } from './fold-versions.js'
-import type { RebuildTools, StreamToRebuild } from './rebuild-stream.js'
+import type { RebuildTools, StreamToRebuild } from './rebuild-tools.js'
 import type { FoundEntry, StoredCommit } from './stream-commits.js'
 
 /** Makes the rows of a batch of commits, and writes them in one transaction that moves the stream's head. */
