@@ -24,7 +24,8 @@ import {
   Refusal,
   type TreeReader,
 } from '@agentfs/tree'
-import type { BuiltVersion, SealedPart } from '../content/built-content.js'
+import type { BuiltVersion } from '../content/built-content.js'
+import type { SealedPart } from '../content/sealed-part.js'
 import { hashesBytes, sha256 } from '../content/content-hash.js'
 import { inlineLayout, lastPageOf, type Layout, layoutHash, paged } from '../content/layout.js'
 import { extentOfPart } from '../content/seal-part.js'

@@ -1,6 +1,7 @@
 import type { AuditAction, Operation } from '@agentfs/contracts'
 import type { Extent } from '@agentfs/crypto'
-import type { BuiltVersion, SealedPart } from '../content/built-content.js'
+import type { BuiltVersion } from '../content/built-content.js'
+import type { SealedPart } from '../content/sealed-part.js'
 import type { NewKey, UsableKey } from '../keys/key-vault.js'
 
 /** An operation with what the door knows beyond it. */

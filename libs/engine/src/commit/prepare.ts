@@ -9,7 +9,8 @@ import {
   type PrepareNode,
 } from '@agentfs/storage'
 import { type ContentOperation, isContentOperation } from '@agentfs/tree'
-import type { BuiltVersion, SealedPart } from '../content/built-content.js'
+import type { BuiltVersion } from '../content/built-content.js'
+import type { SealedPart } from '../content/sealed-part.js'
 import { hashesBytes, sha256 } from '../content/content-hash.js'
 import { covers, cutAt, type Laid } from '../content/extents.js'
 import {

@@ -1,7 +1,7 @@
 import type { Extent } from '@agentfs/crypto'
 
 /** A run of a file without bytes: what it lies over becomes a hole. */
-export interface Hole {
+interface Hole {
   readonly offset: number
   readonly length: number
   readonly hole: true

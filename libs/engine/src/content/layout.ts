@@ -8,7 +8,7 @@ import {
   pagesHash,
 } from '@agentfs/crypto'
 import type { UsableKey } from '../keys/key-vault.js'
-import type { SealedPart } from './built-content.js'
+import type { SealedPart } from './sealed-part.js'
 import { inOrder, type Laid, layOver } from './extents.js'
 import { extentOfPart, sealPart } from './seal-part.js'
 

@@ -2,7 +2,7 @@ import { uuidv7 } from '@agentfs/contracts'
 import { contentMac, contentMacKey, type Extent, sealObject } from '@agentfs/crypto'
 import type { KeyObject } from 'node:crypto'
 import type { UsableKey } from '../keys/key-vault.js'
-import type { SealedPart } from './built-content.js'
+import type { SealedPart } from './sealed-part.js'
 
 const macKeys = new WeakMap<object, KeyObject>()
 

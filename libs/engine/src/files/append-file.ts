@@ -5,7 +5,7 @@ import type { Caller } from '../caller.js'
 import type { PlannedOperation } from '../commit/planned-operation.js'
 import { type FilesTools, requireFile, resolvePath } from './files-tools.js'
 import { destinationOf } from './missing-directories.js'
-import { inParts } from './read-whole.js'
+import { inParts } from './in-parts.js'
 import { firstPart, uploadParts, type UploadedParts } from './upload-parts.js'
 import { answerOf } from './write-answer.js'
 

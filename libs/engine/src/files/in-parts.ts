@@ -1,4 +1,4 @@
-import { AgentfsError, PART_BYTES_MAX } from '@agentfs/contracts'
+import { PART_BYTES_MAX } from '@agentfs/contracts'
 import type { ContentSource } from '../api/files-api.js'
 
 /** Cuts a source into pieces of exactly 1 MiB, but for the last; no more than one is held at a time. */
@@ -18,24 +18,4 @@ export async function* inParts(source: ContentSource): AsyncGenerator<Uint8Array
     bytes += rest.length
   }
   if (bytes > 0) yield Buffer.concat(held)
-}
-
-/** All bytes of a source, where they are no more than `bytesMax`. */
-export async function readWhole(source: ContentSource, bytesMax: number): Promise<Uint8Array> {
-  if (source instanceof Uint8Array) {
-    if (source.length > bytesMax) throw tooLarge(bytesMax)
-    return source
-  }
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of source) {
-    bytes += chunk.length
-    if (bytes > bytesMax) throw tooLarge(bytesMax)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}
-
-function tooLarge(bytesMax: number): AgentfsError {
-  return new AgentfsError('too_large', { detail: `this takes at most ${bytesMax} bytes` })
 }
