@@ -9,6 +9,8 @@ export interface AcceptanceConfig {
   readonly killRounds: number
   /** Seed of everything random (`AGENTFS_SEED`), printed in the names of the tests. */
   readonly seed: number
+  /** How long something is taken away (`AGENTFS_OUTAGE_SECONDS`; ten minutes are 600). */
+  readonly outageSeconds: number
 }
 
 /** Reads the environment. */
@@ -18,5 +20,6 @@ export function acceptanceConfig(environment: NodeJS.ProcessEnv = process.env): 
     home: environment['HOME'] ?? '/root',
     killRounds: Number(environment['AGENTFS_KILL_ROUNDS'] ?? 4),
     seed: Number(environment['AGENTFS_SEED'] ?? randomInt(1, 2 ** 31)),
+    outageSeconds: Number(environment['AGENTFS_OUTAGE_SECONDS'] ?? 8),
   }
 }
