@@ -16,6 +16,7 @@ import type { Caller } from './caller.js'
 import { Collector } from './followers/collector.js'
 import { CRASH_POINTS } from './followers/crash-points.js'
 import { Packer } from './followers/packer.js'
+import { CompactChore } from './maintenance/compact-chore.js'
 import { bytesOf, newTenant, type RunningEngine, startEngine } from './running-engine.contract.js'
 
 const OPERATIONS = testkitConfig().modelOperations ?? 1_000
@@ -30,8 +31,8 @@ interface Acknowledged {
 }
 
 /**
- * Random writes, with an object store that fails at every twentieth call, packers that are killed at their crash points,
- * and a clock that jumps, against a model that only knows what was acknowledged.
+ * Random writes, with an object store that fails at every twentieth call, packers and compactions that are killed at their
+ * crash points, and a clock that jumps, against a model that only knows what was acknowledged.
  */
 describe('[DUR-1] [DUR-2] random operations under faults', () => {
   const seed = testkitConfig().seed ?? newSeed()
@@ -137,6 +138,20 @@ describe('[DUR-1] [DUR-2] random operations under faults', () => {
     await packer.packStream(scope, random() < 0.8 ? agentId : scope.tenantId)
   }
 
+  async function compact(): Promise<void> {
+    const { database, resources } = running
+    const crash = random() < 0.3 ? oneOf(CRASH_POINTS) : undefined
+    const crashPoints = (point: string): void => {
+      if (point === crash) throw new Killed()
+    }
+    const chore = new CompactChore({ database, resources, clock, crashPoints, bytesPerSecond: Infinity })
+    const request = { agentId: null, dryRun: false }
+    for (let resume: string | null = null; ;) {
+      ;({ resume } = await chore.step(caller.principal.scope, { ...request, resume }))
+      if (resume === null) return
+    }
+  }
+
   async function collect(): Promise<void> {
     clock.nowMs += oneOf([HOUR_MS / 2, 2 * HOUR_MS, 8 * DAY_MS]) ?? 0
     const { database, resources } = running
@@ -154,6 +169,7 @@ describe('[DUR-1] [DUR-2] random operations under faults', () => {
     { name: 'move', weight: 8, run: () => move(newPath(), newPath()) },
     { name: 'read', weight: 15, run: readOne },
     { name: 'pack', weight: 25, run: pack },
+    { name: 'compact', weight: 2, run: compact },
     { name: 'collect', weight: 2, run: collect },
   ]
 
@@ -171,7 +187,7 @@ describe('[DUR-1] [DUR-2] random operations under faults', () => {
         await step?.run()
         count(`${step?.name} done`)
       } catch (error) {
-        // A killed packer, or a store that failed at every try: refused, so nothing of it may be there.
+        // A killed worker, or a store that failed at every try: refused, so nothing of it may be there.
         if (!(error instanceof Killed) && !isAgentfsError(error, 'unavailable')) throw error
         count(`${step?.name} ${error instanceof Killed ? 'killed' : 'refused'}`)
       }
@@ -237,7 +253,7 @@ describe('[DUR-1] [DUR-2] random operations under faults', () => {
   }
 })
 
-/** What a packer is killed with. */
+/** What a worker is killed with. */
 class Killed extends Error {
   override readonly name = 'Killed'
 }
