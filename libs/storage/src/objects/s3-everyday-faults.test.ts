@@ -34,7 +34,7 @@ for (const [name, service] of Object.entries(loadServices().s3)) {
     }
 
     const prefix = `everyday-faults-${randomUUID()}`
-    describeObjectStore(`${name} with faults`, { open: () => open(prefix) })
+    describeObjectStore(`${name} with faults`, { open: () => open(prefix), faulty: true })
 
     it('met enough of them to show something', () => {
       expect(proxy.injected()).toBeGreaterThan(20)
