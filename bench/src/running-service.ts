@@ -47,8 +47,12 @@ export class Program {
   }
 }
 
-/** The standalone service on a home of its own, and a key to it. */
-export async function startService(scratch: string): Promise<{
+/** The standalone service on a home of its own, and a key to it: that of a new tenant, or one it knows. */
+export async function startService(
+  scratch: string,
+  environment: Readonly<Record<string, string>> = {},
+  known?: string,
+): Promise<{
   program: Program
   url: string
   key: string
@@ -62,10 +66,14 @@ export async function startService(scratch: string): Promise<{
     AGENTFS_HOME: join(scratch, 'service'),
     PORT: String(port),
     METRICS_PORT: '0',
+    ...environment,
   })
   await program.printed(/^ready http/m)
   const startMs = performance.now() - from
   const url = `http://127.0.0.1:${port}`
+  if (known !== undefined) {
+    return { program, url, key: known, client: new AgentfsClient({ url, token: known }), startMs }
+  }
   const answer = await new AgentfsClient({ url }).signup({
     email: 'bench@example.com',
     password: 'a password for the bench',
