@@ -17,6 +17,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   copy: { from: 'a.md', to: 'b.md' },
   restore: { path: 'a.md', version: 1 },
   flush: { until: 'acknowledged' },
+  mirrorPut: { enabled: false },
+  partsMissing: { parts: [uuidv7()] },
   contents: { reason: 'open', items: [{ node: uuidv7(), version: uuidv7() }] },
   push: {
     store: uuidv7(),

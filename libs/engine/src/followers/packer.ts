@@ -142,6 +142,8 @@ export class Packer {
   ): Promise<PackOutcome> {
     const { epoch, firstSeq, lastSeq } = plan
     const range = await this.#staged.stagedRange(scope, stream, epoch, firstSeq, lastSeq)
+    // Every commit has a record: another packer has stored them since they were planned.
+    if (range.records.length === 0) return { kind: 'lost' }
     const keyIds = keysOf(stream, range)
     // After the rows: a key that a commit made stands in Postgres by the time its rows show.
     const nodeIds = range.manifests.map(({ nodeId }) => nodeId)
