@@ -17,6 +17,8 @@ export const OBJECT_KINDS = {
   answer: 5,
   /** A value in a client's own store. */
   client_store: 6,
+  /** Which versions are beginnings of another one. */
+  prefixes: 7,
 } as const
 
 /** Name of what a sealed object holds. */

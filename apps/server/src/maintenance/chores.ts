@@ -6,6 +6,7 @@ import {
   type FollowerOptions,
   OrphansChore,
   PackChore,
+  PrefixChore,
   RetainChore,
   RewrapChore,
   RotateChore,
@@ -48,6 +49,12 @@ export const CHORES: readonly ChoreEntry[] = [
     description: 'forget versions and deleted files past retention',
     intervalMs: 6 * HOUR_MS,
     make: (options) => new RetainChore(options),
+  },
+  {
+    name: 'prefixes',
+    description: 'keep old versions of files that were appended to as beginnings of a later one',
+    intervalMs: HOUR_MS,
+    make: (options) => new PrefixChore(options),
   },
   {
     name: 'compact',

@@ -5,7 +5,7 @@ import { tenantPrefix } from '../followers/object-keys.js'
 /** An object that the service made, by its key alone. */
 export interface OwnedObject {
   readonly objectId: string
-  readonly kind: 'segment' | 'part' | 'keys'
+  readonly kind: 'segment' | 'part' | 'prefixes' | 'keys'
   /** From the object's id, which was drawn before its row was written. */
   readonly createdAtMs: number
 }
@@ -13,6 +13,7 @@ export interface OwnedObject {
 const KINDS = new Map([
   ['seg', 'segment'],
   ['part', 'part'],
+  ['prefixes', 'prefixes'],
   ['keys', 'keys'],
 ] as const)
 
@@ -23,7 +24,8 @@ export function ownedObject(scope: TenantScope, key: string): OwnedObject | unde
   const [folder = '', name = ''] = owned
   const kind = [...KINDS].find(([known]) => known === folder)?.[1]
   const objectId = name.slice(-36)
-  const named = kind === 'part' ? name.length === 73 && isUuid(name.slice(0, 36)) : name.length === 36
+  const twoIds = kind === 'part' || kind === 'prefixes'
+  const named = twoIds ? name.length === 73 && isUuid(name.slice(0, 36)) : name.length === 36
   if (owned.length !== 2 || kind === undefined || !named || !isUuid(objectId)) return undefined
   return { objectId, kind, createdAtMs: Number.parseInt(objectId.replaceAll('-', '').slice(0, 12), 16) }
 }

@@ -21,6 +21,7 @@ import {
   layoutHash,
   paged,
   type Stretch,
+  partIdsOf,
 } from '../content/layout.js'
 import { extentOfPart, sealPart } from '../content/seal-part.js'
 import type { KeyVault, NewKey, UsableKey } from '../keys/key-vault.js'
@@ -203,8 +204,15 @@ class Preparation {
     const below = base?.layout ?? inlineLayout([])
     const stretches = await edited(below, laid.extents, size, (page) => this.#page(page))
     const built = await this.#finish(key, size, stretches, laid.parts)
+    const old = this.#isOld(operation, baseId) && base !== undefined ? partIdsOf(base.layout) : []
     this.#made.set(operation.version, built.version)
-    return { ...built, uploaded: laid.uploaded, objectIds: laid.objectIds }
+    return { ...built, uploaded: [...new Set([...laid.uploaded, ...old])], objectIds: laid.objectIds }
+  }
+
+  /** True for a base whose parts may go until the commit, as a head's cannot: they are looked for again under the lock. */
+  #isOld(operation: ContentOperation, baseId: string | null): boolean {
+    if (baseId === null || this.#made.has(baseId)) return false
+    return this.#nodes.get(targetOf(operation))?.headVersion !== baseId
   }
 
   async #append(operation: ContentOperation & { op: 'append' }): Promise<PreparedContent> {

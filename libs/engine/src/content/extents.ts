@@ -60,6 +60,30 @@ export function overlapping(extents: readonly Extent[], from: number, to: number
   )
 }
 
+/** Runs of [0, size) that two lists of ordered, disjoint extents do not take from the same bytes of the same parts. */
+export function differingRuns(
+  left: readonly Extent[],
+  right: readonly Extent[],
+  size: number,
+): { from: number; to: number }[] {
+  const runs: { from: number; to: number }[] = []
+  let [l, r] = [0, 0]
+  for (let at = 0; at < size;) {
+    while (l < left.length && endOf(left[l]) <= at) l++
+    while (r < right.length && endOf(right[r]) <= at) r++
+    const [a, b] = [runAt(left[l], at, size), runAt(right[r], at, size)]
+    const to = Math.min(a.to, b.to)
+    const same =
+      a.extent?.partId === b.extent?.partId &&
+      (a.extent === undefined || shiftOf(a.extent) === (b.extent === undefined ? NaN : shiftOf(b.extent)))
+    const last = runs.at(-1)
+    if (!same && last?.to === at) last.to = to
+    else if (!same) runs.push({ from: at, to })
+    at = to
+  }
+  return runs
+}
+
 /** Runs laid one over the other, as disjoint ones in order. A write of a large file has thousands, in order already. */
 export function inOrder(over: readonly Laid[]): readonly Laid[] {
   const ordered = over.every((run, index) => index === 0 || endOf(over[index - 1]) <= run.offset)
@@ -77,6 +101,21 @@ export function inOrder(over: readonly Laid[]): readonly Laid[] {
     laid.push(run)
   }
   return laid.sort(byOffset)
+}
+
+/** What lies at a place, and how far: an extent, or the hole before it. `next` is the first extent that ends behind the place. */
+function runAt(
+  next: Extent | undefined,
+  at: number,
+  size: number,
+): { extent: Extent | undefined; to: number } {
+  if (next === undefined) return { extent: undefined, to: size }
+  if (next.offset > at) return { extent: undefined, to: Math.min(next.offset, size) }
+  return { extent: next, to: Math.min(endOf(next), size) }
+}
+
+function shiftOf(extent: Extent): number {
+  return extent.partOffset - extent.offset
 }
 
 function isHole(run: Laid): run is Hole {

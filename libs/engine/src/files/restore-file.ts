@@ -1,3 +1,4 @@
+import type { TenantScope } from '@agentfs/access'
 import { AgentfsError, type RestoreRequest, uuidv7, type WriteAnswer } from '@agentfs/contracts'
 import {
   type AgentRow,
@@ -12,7 +13,10 @@ import {
 import type { ContentChoice } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
 import type { WholeContent } from '../commit/planned-operation.js'
-import { partIdsOf } from '../content/layout.js'
+import { hashesBytes, sha256 } from '../content/content-hash.js'
+import { layoutHash, paged, partIdsOf } from '../content/layout.js'
+import type { UsableKey } from '../keys/key-vault.js'
+import type { OpenedVersion } from '../reads/version-opener.js'
 import { type FilesTools, requireFile, resolvePath } from './files-tools.js'
 import { answerOf, unchangedAnswer } from './write-answer.js'
 
@@ -40,11 +44,10 @@ export async function restoreFile(
   const opened = await tools.opener.open(scope, agent.agentId, row, keys)
   const key = keys.get(node.contentKeyId ?? '') ?? keys.get(row.keyId)
   if (key === undefined) throw new AgentfsError('not_found', { path, detail: 'the content was erased' })
-  const { size, layout, contentHash, contentMac } = opened
+  const { size, layout } = opened
   const content: WholeContent = {
     kind: 'whole',
-    version: { size, layout, contentHash, contentMac },
-    parts: [],
+    ...(await contentOf(tools, scope, agent.agentId, opened, key)),
     // Its parts may be those of a version that is just being forgotten: they are looked for again under the lock.
     uploaded: partIdsOf(layout),
     objectIds: [],
@@ -62,6 +65,26 @@ export async function restoreFile(
   const { applied } = outcome
   if (applied === null) throw new Error('a restore changed nothing')
   return answerOf({ ...outcome, applied }, agent, node.nodeId, path)
+}
+
+/** What an old version held, for a new one; where it is the beginning of another one its extents are listed and hashed anew. */
+async function contentOf(
+  tools: FilesTools,
+  scope: TenantScope,
+  agentId: string,
+  { size, layout, contentHash, contentMac }: OpenedVersion,
+  key: UsableKey,
+): Promise<Pick<WholeContent, 'version' | 'parts'>> {
+  if (contentHash !== null) return { version: { size, layout, contentHash, contentMac }, parts: [] }
+  const extents = layout.kind === 'inline' ? layout.extents : []
+  const { layout: listed, pages, pageExtents } = paged(scope.tenantId, key, [{ extents }])
+  const hash = hashesBytes(size, listed)
+    ? sha256(await tools.reader.read(scope, agentId, listed, 0, size))
+    : layoutHash(listed)
+  return {
+    version: { size, layout: listed, pageExtents, contentHash: hash, contentMac: hash },
+    parts: pages,
+  }
 }
 
 /** The version a caller chose of a node; the head where nothing is said. */

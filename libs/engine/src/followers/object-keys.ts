@@ -18,6 +18,16 @@ export function partKey(scope: TenantScope, agentId: string, partId: string, obj
   return `${ownerPrefix(scope, agentId)}/part/${partId}-${objectId}`
 }
 
+/** The list of the beginnings of a version, kept as that version alone; by its id and the object's, as parts are. */
+export function prefixesKey(
+  scope: TenantScope,
+  agentId: string,
+  versionId: string,
+  objectId: string,
+): string {
+  return `${ownerPrefix(scope, agentId)}/prefixes/${versionId}-${objectId}`
+}
+
 /** A piece of the key ledger. */
 export function ledgerKey(scope: TenantScope, objectId: string): string {
   return `${tenantPrefix(scope)}/keys/${objectId}`

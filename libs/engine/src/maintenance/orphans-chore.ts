@@ -14,7 +14,12 @@ const LISTED_MAX = 5_000
  * Age by its id from which an object without a row is an orphan: longer than any database backup that may come back, for to
  * such a database newer objects are unknown, not needless. The ledger's go sooner, that no erased key outlasts 30 days.
  */
-const ORPHAN_MS = { segment: 30 * DAY_MS, part: 30 * DAY_MS, keys: 16 * DAY_MS } as const
+const ORPHAN_MS = {
+  segment: 30 * DAY_MS,
+  part: 30 * DAY_MS,
+  prefixes: 30 * DAY_MS,
+  keys: 16 * DAY_MS,
+} as const
 
 /**
  * Finds objects that no row knows, such as a PUT leaves that lands after its row was forgotten, and gives each a `dead` row:

@@ -2,13 +2,17 @@ import type { TenantScope } from '@agentfs/access'
 import { AgentfsError } from '@agentfs/contracts'
 import { type Manifest, openManifest, verifyPagedExtents } from '@agentfs/crypto'
 import type { TenantTransaction, VersionRow, WithKey } from '@agentfs/storage'
-import { lastPageOf, type Layout } from '../content/layout.js'
+import { cutAt } from '../content/extents.js'
+import { inlineLayout, lastPageOf, type Layout } from '../content/layout.js'
 import type { KeyVault, UsableKey } from '../keys/key-vault.js'
 import type { ExtentPages } from './extent-pages.js'
 import { RecentMap } from './recent-map.js'
 import type { SealedBytes } from './sealed-bytes.js'
 
-/** A version with its manifest opened; its pages of extents, where it has some, are opened by who needs them. */
+/**
+ * A version with its manifest opened; its pages of extents, where it has some, are opened by who needs them. Of the beginning
+ * of another version all extents are here.
+ */
 export interface OpenedVersion {
   readonly versionId: string
   readonly nodeId: string
@@ -16,7 +20,8 @@ export interface OpenedVersion {
   readonly number: number
   readonly size: number
   readonly layout: Layout
-  readonly contentHash: Uint8Array
+  /** Null where the version is the beginning of another one. */
+  readonly contentHash: Uint8Array | null
   readonly contentMac: Uint8Array
 }
 
@@ -62,7 +67,7 @@ export class VersionOpener {
   }
 
   async #openedStaged(scope: TenantScope, row: WithKey<VersionRow>): Promise<OpenedVersion | undefined> {
-    if (row.sealed === null || row.openingKeyId === null) return undefined
+    if (row.sealed === null || row.openingKeyId === null || row.prefixOf !== null) return undefined
     const keyRow = { keyId: row.openingKeyId, keyVersion: row.keyVersion, wrapped: row.wrapped }
     const [key] = (await this.#vault.unwrap(scope, [keyRow])).values()
     if (key === undefined) return undefined
@@ -86,18 +91,39 @@ export class VersionOpener {
   ): Promise<OpenedVersion> {
     const key = keys.get(row.keyId)
     if (key === undefined) throw new AgentfsError('not_found', { detail: 'the content was erased' })
-    const known = this.remembered(scope, row.versionId)
+    // As it was before it became the beginning of another one it may name parts that are gone by now.
+    const name = row.prefixOf === null ? row.versionId : `${row.versionId} of ${row.prefixOf}`
+    const known = this.remembered(scope, name)
     if (known !== undefined) return known
-    const manifest = await this.#sealed.open(scope, row.versionId, row, (sealed) =>
-      openManifest({ tenantId: scope.tenantId, ...key }, row.versionId, sealed),
+    const manifestOf = row.prefixOf ?? row.versionId
+    const manifest = await this.#sealed.open(scope, manifestOf, row, (sealed) =>
+      openManifest({ tenantId: scope.tenantId, ...key }, manifestOf, sealed),
     )
     if (manifest.extents.kind === 'paged' && manifest.extents.hashed === 'extents') {
       const extents = await this.#pages.open(scope, agentId, manifest.extents.pages)
       verifyPagedExtents(manifest, extents.flat())
     }
-    const opened = openedOf(row, manifest)
-    this.remember(scope, opened)
+    const opened =
+      row.prefixOf === null ? openedOf(row, manifest) : await this.#beginning(scope, agentId, row, manifest)
+    this.#opened.set(`${scope.tenantId}/${name}`, opened)
     return opened
+  }
+
+  /** The first bytes of another version, whose manifest is given. Its own content hash is gone with its own manifest. */
+  async #beginning(
+    scope: TenantScope,
+    agentId: string,
+    row: VersionRow,
+    { size: available, extents }: Manifest,
+  ): Promise<OpenedVersion> {
+    const { versionId, nodeId, keyId, number, size, contentMac } = row
+    if (available < size) {
+      throw new AgentfsError('object_corrupt', { objectId: versionId, reason: 'longer than what it begins' })
+    }
+    const layout = extents.kind === 'inline' ? extents : ({ kind: 'paged', pages: extents.pages } as const)
+    const within = await this.#pages.extents(scope, agentId, layout, 0, size)
+    const cut = inlineLayout(cutAt(within, size))
+    return { versionId, nodeId, keyId, number, size, layout: cut, contentHash: null, contentMac }
   }
 }
 

@@ -18,6 +18,14 @@ export interface FoundSegment {
   readonly header: SegmentHeader
 }
 
+/** A list of versions that are beginnings of another one, by its name. */
+export interface FoundPrefixList {
+  readonly key: string
+  readonly size: number
+  readonly targetId: string
+  readonly objectId: string
+}
+
 /** An object that could not be read as what its name says. */
 export interface UnreadObject {
   readonly object: string
@@ -28,6 +36,8 @@ export interface UnreadObject {
 export interface FoundObjects {
   readonly segments: readonly FoundSegment[]
   readonly parts: PartObjects
+  /** Lists of versions that are beginnings of another one, newest first. */
+  readonly prefixLists: readonly FoundPrefixList[]
   readonly unread: readonly UnreadObject[]
 }
 
@@ -88,7 +98,15 @@ export class Bucket {
         }
       }
     }
-    return { segments, parts, unread }
+    const prefixLists: FoundPrefixList[] = []
+    for await (const { key, size } of this.list(`${owner}/prefixes/`)) {
+      const name = key.slice(`${owner}/prefixes/`.length)
+      const [targetId, objectId] = [name.slice(0, 36), name.slice(37)]
+      if (isUuid(targetId) && isUuid(objectId)) prefixLists.push({ key, size, targetId, objectId })
+      else unread.push({ object: key, problem: 'its name is not that of a list of beginnings' })
+    }
+    prefixLists.sort((left, right) => (left.objectId < right.objectId ? 1 : -1))
+    return { segments, parts, prefixLists, unread }
   }
 
   /** Objects below a prefix, in the order of their keys. */

@@ -28,6 +28,7 @@ import { readLedger } from './read-ledger.js'
 import { type RebuiltStream, StreamRebuilding } from './rebuild-stream.js'
 import type { RebuildTools } from './rebuild-tools.js'
 import { restoreTenantCheckpoints } from './restore-checkpoints.js'
+import { restorePrefixLists } from './restore-prefixes.js'
 import { Losses, type RecoveredTenant, type RecoveryReport } from './report.js'
 
 /** What a recovery works with. */
@@ -175,6 +176,7 @@ class Recovery {
       streamId: readsStreamId,
       kind: 'reads',
     }).run()
+    await restorePrefixLists(tools, scope, agentId, found.prefixLists)
     await database.withTenant(scope, (tx) => restoreKeyOwners(tx, agentId))
     await this.#reportHeads(scope, agentId)
     const orphans = await this.#settle(scope, agentId, [agentId, readsStreamId])
@@ -311,5 +313,9 @@ function* objectsOf(scope: TenantScope, agentId: string | null, found: FoundObje
     const objectKey = partKey(scope, agentId, partId, objectId)
     const place = { epoch: 0, firstSeq: 0, lastSeq: 0 }
     yield { objectId, streamId: agentId, kind: 'part', objectKey, size, checksum: null, ...place }
+  }
+  for (const { key: objectKey, objectId, size } of found.prefixLists) {
+    const place = { epoch: 0, firstSeq: 0, lastSeq: 0 }
+    yield { objectId, streamId: agentId, kind: 'prefixes', objectKey, size, checksum: null, ...place }
   }
 }

@@ -83,13 +83,18 @@ export function findVersionsWithKeys(
   const { tenantId } = tx
   return tx.query<WithKey<VersionRow>>`
     select v.node_id, v.version_id, v.number, v.parents, v.author, v.size, v.content_mac, v.key_id, v.epoch, v.seq,
-      v.created_at, v.sealed, v.sealed_length, o.object_key, v.object_offset, k.key_id as opening_key_id, k.key_version,
+      v.created_at, v.prefix_of, coalesce(m.sealed, v.sealed) as sealed, coalesce(m.sealed_length, v.sealed_length) as sealed_length,
+      o.object_key, coalesce(m.object_offset, v.object_offset) as object_offset, k.key_id as opening_key_id, k.key_version,
       k.wrapped
     from unnest(${arrayLiteral(versionIds)}::uuid[]) as w(id)
     cross join lateral (
       select * from versions where tenant_id = ${tenantId} and agent_id = ${agentId} and version_id = w.id offset 0) v
     left join lateral (
-      select object_key from objects where tenant_id = ${tenantId} and object_id = v.object_id offset 0) o on true
+      select * from versions where v.prefix_of is not null and tenant_id = ${tenantId} and agent_id = ${agentId}
+        and version_id = v.prefix_of offset 0) m on true
+    left join lateral (
+      select object_key from objects where tenant_id = ${tenantId}
+        and object_id = coalesce(m.object_id, v.object_id) offset 0) o on true
     left join lateral (
       select * from content_keys c where c.tenant_id = ${tenantId} and c.key_id = v.key_id and not exists (
         select from tombstones t where t.tenant_id = ${tenantId} and t.key_id = c.key_id) offset 0) k on true`
@@ -104,7 +109,8 @@ export function findHeadsWithKeys(
   const { tenantId } = tx
   return tx.query<WithKey<VersionRow>>`
     select v.node_id, v.version_id, v.number, v.parents, v.author, v.size, v.content_mac, v.key_id, v.epoch, v.seq,
-      v.created_at, v.sealed, v.sealed_length, o.object_key, v.object_offset, k.key_id as opening_key_id, k.key_version,
+      v.created_at, v.prefix_of, coalesce(m.sealed, v.sealed) as sealed, coalesce(m.sealed_length, v.sealed_length) as sealed_length,
+      o.object_key, coalesce(m.object_offset, v.object_offset) as object_offset, k.key_id as opening_key_id, k.key_version,
       k.wrapped
     from unnest(${arrayLiteral(nodeIds)}::uuid[]) as w(id)
     cross join lateral (select coalesce((
@@ -114,7 +120,11 @@ export function findHeadsWithKeys(
     cross join lateral (
       select * from versions where tenant_id = ${tenantId} and agent_id = ${agentId} and version_id = n.head_version offset 0) v
     left join lateral (
-      select object_key from objects where tenant_id = ${tenantId} and object_id = v.object_id offset 0) o on true
+      select * from versions where v.prefix_of is not null and tenant_id = ${tenantId} and agent_id = ${agentId}
+        and version_id = v.prefix_of offset 0) m on true
+    left join lateral (
+      select object_key from objects where tenant_id = ${tenantId}
+        and object_id = coalesce(m.object_id, v.object_id) offset 0) o on true
     left join lateral (
       select * from content_keys c where c.tenant_id = ${tenantId} and c.key_id = v.key_id and not exists (
         select from tombstones t where t.tenant_id = ${tenantId} and t.key_id = c.key_id) offset 0) k on true`

@@ -10,7 +10,7 @@ export interface SealedPlace {
   readonly objectOffset: number | null
 }
 
-/** A version's row. */
+/** A version's row; the place is that of its manifest, or of the manifest of the version that it is the beginning of. */
 export interface VersionRow extends SealedPlace {
   readonly nodeId: string
   readonly versionId: string
@@ -23,6 +23,8 @@ export interface VersionRow extends SealedPlace {
   readonly epoch: number
   readonly seq: number
   readonly createdAt: Date
+  /** The version whose first `size` bytes this one is; null where it has a manifest of its own. */
+  readonly prefixOf: string | null
 }
 
 /** A version to add, with its sealed manifest. */
@@ -71,12 +73,17 @@ export function findVersions(
 ): Promise<VersionRow[]> {
   return tx.query<VersionRow>`
     select v.node_id, v.version_id, v.number, v.parents, v.author, v.size, v.content_mac, v.key_id, v.epoch, v.seq,
-      v.created_at, v.sealed, v.sealed_length, o.object_key, v.object_offset
+      v.created_at, v.prefix_of, coalesce(m.sealed, v.sealed) as sealed, coalesce(m.sealed_length, v.sealed_length) as sealed_length,
+      o.object_key, coalesce(m.object_offset, v.object_offset) as object_offset
     from unnest(${arrayLiteral(versionIds)}::uuid[]) as w(id)
     cross join lateral (
       select * from versions where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and version_id = w.id offset 0) v
     left join lateral (
-      select object_key from objects where tenant_id = ${tx.tenantId} and object_id = v.object_id offset 0) o on true`
+      select * from versions where v.prefix_of is not null and tenant_id = ${tx.tenantId} and agent_id = ${agentId}
+        and version_id = v.prefix_of offset 0) m on true
+    left join lateral (
+      select object_key from objects where tenant_id = ${tx.tenantId}
+        and object_id = coalesce(m.object_id, v.object_id) offset 0) o on true`
 }
 
 /** The version of a node with a number, or the newest not after an instant. */
@@ -90,14 +97,20 @@ export async function findVersionOfNode(
   const at = 'at' in choice ? choice.at : null
   const [row] = await tx.query<VersionRow>`
     select v.node_id, v.version_id, v.number, v.parents, v.author, v.size, v.content_mac, v.key_id, v.epoch, v.seq,
-      v.created_at, v.sealed, v.sealed_length, o.object_key, v.object_offset
-    from versions v left join objects o on o.tenant_id = v.tenant_id and o.object_id = v.object_id
+      v.created_at, v.prefix_of, coalesce(m.sealed, v.sealed) as sealed, coalesce(m.sealed_length, v.sealed_length) as sealed_length,
+      o.object_key, coalesce(m.object_offset, v.object_offset) as object_offset
+    from versions v
+    left join versions m on m.tenant_id = ${tx.tenantId} and m.agent_id = ${agentId} and m.version_id = v.prefix_of
+    left join objects o on o.tenant_id = v.tenant_id and o.object_id = coalesce(m.object_id, v.object_id)
     where v.tenant_id = ${tx.tenantId} and v.agent_id = ${agentId} and v.node_id = ${nodeId}
       and (${number}::integer is null or v.number = ${number}::integer)
       and (${at}::timestamptz is null or v.created_at <= ${at}::timestamptz)
     order by v.number desc limit 1`
   return row
 }
+
+/** A version without what its content is read by. */
+export type ListedVersion = Omit<VersionRow, keyof SealedPlace | 'prefixOf'>
 
 /** Versions of a node, newest first, below a number. */
 export function listVersions(
@@ -106,8 +119,8 @@ export function listVersions(
   nodeId: string,
   below: number,
   limit: number,
-): Promise<Omit<VersionRow, keyof SealedPlace>[]> {
-  return tx.query<Omit<VersionRow, keyof SealedPlace>>`
+): Promise<ListedVersion[]> {
+  return tx.query<ListedVersion>`
     select node_id, version_id, number, parents, author, size, content_mac, key_id, epoch, seq, created_at
     from versions where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and node_id = ${nodeId} and number < ${below}
     order by number desc limit ${limit}`

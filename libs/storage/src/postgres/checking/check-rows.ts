@@ -2,7 +2,7 @@
 export interface CheckedObject {
   readonly objectId: string
   readonly streamId: string | null
-  readonly kind: 'segment' | 'part' | 'keys' | 'tree'
+  readonly kind: 'segment' | 'part' | 'keys' | 'tree' | 'prefixes'
   readonly objectKey: string
   readonly state: 'writing' | 'live' | 'dead' | 'gone'
   readonly size: number

@@ -244,6 +244,11 @@ export class CheckStore {
           and not exists (select from versions w where w.tenant_id = v.tenant_id and w.agent_id = v.agent_id
             and w.version_id = v.prefix_of and w.prefix_of is null and w.size >= v.size)
         union all
+        select 'a version is the beginning of one that has no list of its beginnings', v.version_id, v.agent_id from versions v
+        where v.tenant_id = ${tx.tenantId} and v.prefix_of is not null and (${agentId}::uuid is null or v.agent_id = ${agentId}::uuid)
+          and v.prefix_of not in (select left(split_part(o.object_key, '/prefixes/', 2), 36)::uuid from objects o
+            where o.tenant_id = ${tx.tenantId} and o.kind = 'prefixes' and o.state = 'live')
+        union all
         select 'a version names a part that is gone', v.version_id, v.agent_id from versions v
         where v.tenant_id = ${tx.tenantId} and (${agentId}::uuid is null or v.agent_id = ${agentId}::uuid)
           and exists (select from unnest(v.part_ids) as named (part_id) where not exists (select from parts p

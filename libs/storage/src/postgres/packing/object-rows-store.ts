@@ -6,7 +6,7 @@ import type { Database } from '../database.js'
 export interface NewObject {
   readonly objectId: string
   readonly streamId: string
-  readonly kind: 'segment' | 'part' | 'keys' | 'tree'
+  readonly kind: 'segment' | 'part' | 'keys' | 'tree' | 'prefixes'
   readonly objectKey: string
   readonly epoch: number
   readonly firstSeq: number

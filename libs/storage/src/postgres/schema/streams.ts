@@ -45,7 +45,7 @@ export const objects = pgTable(
     tenantId: uuid('tenant_id').notNull(),
     objectId: uuid('object_id').notNull(),
     streamId: uuid('stream_id'),
-    kind: text('kind').$type<'segment' | 'part' | 'keys' | 'tree'>().notNull(),
+    kind: text('kind').$type<'segment' | 'part' | 'keys' | 'tree' | 'prefixes'>().notNull(),
     objectKey: text('object_key').notNull(),
     state: text('state').$type<'writing' | 'live' | 'dead' | 'gone'>().notNull(),
     size: int8('size').notNull().default(0),
