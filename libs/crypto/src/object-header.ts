@@ -63,5 +63,6 @@ const KINDS = [
   'tree_image',
   'answer',
   'client_store',
+  'prefixes',
 ] as const satisfies ObjectKind[]
 const KINDS_BY_NUMBER = new Map<number, ObjectKind>(KINDS.map((kind) => [OBJECT_KINDS[kind], kind]))

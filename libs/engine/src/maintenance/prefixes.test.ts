@@ -17,7 +17,7 @@ import { expectSoundObjects, objectSums } from './stored-objects.contract.js'
 
 const HOUR_MS = 3_600_000
 const FIRST_BYTES = 60_000
-const APPENDS = 500
+const APPENDS = 400
 const LINE_BYTES = 100
 
 describe('appends kept as beginnings of a later version', () => {
