@@ -1,5 +1,6 @@
 import type { TenantScope } from '@agentfs/access'
 import { AgentfsError, type RestoreRequest, uuidv7, type WriteAnswer } from '@agentfs/contracts'
+import { contentMac as keyedHash, sameContentMac } from '@agentfs/crypto'
 import {
   type AgentRow,
   findDeletedNode,
@@ -15,6 +16,7 @@ import type { Caller } from '../caller.js'
 import type { WholeContent } from '../commit/planned-operation.js'
 import { hashesBytes, sha256 } from '../content/content-hash.js'
 import { layoutHash, paged, partIdsOf } from '../content/layout.js'
+import { macKeyOf } from '../content/seal-part.js'
 import type { UsableKey } from '../keys/key-vault.js'
 import type { OpenedVersion } from '../reads/version-opener.js'
 import { type FilesTools, requireFile, resolvePath } from './files-tools.js'
@@ -78,13 +80,18 @@ async function contentOf(
   if (contentHash !== null) return { version: { size, layout, contentHash, contentMac }, parts: [] }
   const extents = layout.kind === 'inline' ? layout.extents : []
   const { layout: listed, pages, pageExtents } = paged(scope.tenantId, key, [{ extents }])
-  const hash = hashesBytes(size, listed)
-    ? sha256(await tools.reader.read(scope, agentId, listed, 0, size))
-    : layoutHash(listed)
-  return {
-    version: { size, layout: listed, pageExtents, contentHash: hash, contentMac: hash },
-    parts: pages,
-  }
+  const bytes = hashesBytes(size, listed)
+    ? await tools.reader.read(scope, agentId, listed, 0, size)
+    : undefined
+  const hash = bytes === undefined ? layoutHash(listed) : sha256(bytes)
+  const [only] = extents
+  // The part's own hash tells the content only where the content is all of the part.
+  const sole =
+    bytes !== undefined &&
+    only?.keyId === key.keyId &&
+    sameContentMac(keyedHash(macKeyOf(key), bytes), only.mac)
+  const version = { size, layout: listed, pageExtents, contentHash: hash, contentMac: sole ? only.mac : hash }
+  return { version, parts: pages }
 }
 
 /** The version a caller chose of a node; the head where nothing is said. */
