@@ -2,7 +2,7 @@ import type { Extent } from '@agentfs/crypto'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { coalescibleTail } from '../commit/coalesce.js'
-import { covers, layOver } from './extents.js'
+import { covers, differingRuns, layOver } from './extents.js'
 
 const SIZE_MAX = 60
 
@@ -21,6 +21,46 @@ const writes = fc.array(fc.record({ runs: fc.array(run, { maxLength: 3 }), size:
 })
 
 describe('extents', () => {
+  it('differ exactly where two lists take a byte from different places', () => {
+    const list = fc.array(
+      fc.record({
+        gap: fc.nat(3),
+        length: fc.integer({ min: 1, max: 6 }),
+        part: fc.constantFrom('a', 'b'),
+        at: fc.nat(3),
+      }),
+      { maxLength: 8 },
+    )
+    const laidOut = (
+      runs: readonly { gap: number; length: number; part: string; at: number }[],
+    ): Extent[] => {
+      let end = 0
+      return runs.map(({ gap, length, part, at }) => {
+        const offset = end + gap
+        end = offset + length
+        return {
+          offset,
+          length,
+          keyId: 'key',
+          partId: part,
+          partOffset: offset + at,
+          mac: new Uint8Array(32),
+        }
+      })
+    }
+    fc.assert(
+      fc.property(list, list, fc.nat(SIZE_MAX), (first, second, size) => {
+        const [left, right] = [laidOut(first), laidOut(second)]
+        const [a, b] = [bytesOf(left, size).slice(0, size), bytesOf(right, size).slice(0, size)]
+        const differing = new Set<number>()
+        for (const { from, to } of differingRuns(left, right, size)) {
+          for (let at = from; at < to; at++) differing.add(at)
+        }
+        expect(a.map((byte, at) => byte !== b[at])).toEqual(a.map((_, at) => differing.has(at)))
+      }),
+    )
+  })
+
   it('lay writes over one another as bytes would, and stay ordered and disjoint', () => {
     fc.assert(
       fc.property(writes, (steps) => {

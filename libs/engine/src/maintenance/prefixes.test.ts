@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import type { TenantScope } from '@agentfs/access'
-import { uuidv7 } from '@agentfs/contracts'
+import { type Operation, type PushAnswer, uuidv7 } from '@agentfs/contracts'
 import type { Database } from '@agentfs/storage'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Caller } from '../caller.js'
@@ -96,10 +97,16 @@ describe('appends kept as beginnings of a later version', () => {
     expect(wrong).toEqual([])
   }
 
-  const rowsOf = (database: Database, agentId: string): Promise<object[]> =>
+  interface Row {
+    readonly versionId: string
+    readonly nodeId: string
+    readonly size: number
+    readonly prefixOf: string | null
+  }
+  const rowsOf = (database: Database, agentId: string): Promise<Row[]> =>
     database.withTenant(
       scope,
-      (tx) => tx.query`
+      (tx) => tx.query<Row>`
         select version_id, node_id, number, parents, author, size, content_mac, part_ids, key_id, epoch, seq, created_at,
           sealed_length, prefix_of
         from versions where tenant_id = ${tx.tenantId} and agent_id = ${agentId} order by number`,
@@ -118,9 +125,10 @@ describe('appends kept as beginnings of a later version', () => {
     return row?.bytes ?? 0
   }
 
-  const problems = async (): Promise<string[]> => {
+  const problems = async (agentId: string): Promise<string[]> => {
     const found: string[] = []
-    for await (const { problem } of new Fsck({ ...running, clock }).checkTenant(scope)) found.push(problem)
+    for await (const { problem } of new Fsck({ ...running, clock }).checkTenant(scope, { agentId }))
+      found.push(problem)
     return found
   }
 
@@ -152,7 +160,7 @@ describe('appends kept as beginnings of a later version', () => {
       ({ kind, state }) => kind === 'prefixes' && state === 'live',
     )
     expect(lists).toHaveLength(1)
-    expect(await problems()).toEqual([])
+    expect(await problems(agentId)).toEqual([])
 
     for (const version of [200, 1]) {
       await running.engine.files.restore(caller, agentId, { path: 'log', version })
@@ -161,7 +169,7 @@ describe('appends kept as beginnings of a later version', () => {
       expect((await bytesOf(body)).equals(content.subarray(0, size))).toBe(true)
     }
     await running.pack(caller, agentId)
-    expect(await problems()).toEqual([])
+    expect(await problems(agentId)).toEqual([])
 
     const { database, engine } = await running.emptyDatabase()
     expect((await recover({ database, resources: running.resources })).losses).toEqual([])
@@ -181,7 +189,7 @@ describe('appends kept as beginnings of a later version', () => {
       await toEnd(prefixes(), agentId)
       await settle(agentId)
       const rows = await rowsOf(running.database, agentId)
-      expect(rows.filter((row) => 'prefixOf' in row && row.prefixOf !== null)).toHaveLength(80)
+      expect(rows.filter(({ prefixOf }) => prefixOf !== null)).toHaveLength(80)
       // By an engine that opened them as they were, too.
       await expectVersions(running.engine, agentId, content, 81)
     }, 60_000)
@@ -203,6 +211,41 @@ describe('appends kept as beginnings of a later version', () => {
     nowMs += 2 * HOUR_MS
     expect(await toEnd(prefixes(), agentId)).toEqual({})
   })
+
+  it('[CON-3] is a base to write on as any version is', async () => {
+    const { agentId, content } = await newLog(80)
+    const old = (await rowsOf(running.database, agentId))[39]
+    if (old === undefined) throw new Error('version 40 is missing')
+    const { nodeId: node, versionId: base, size } = old
+    const push = (number: number, previous: string | null, at: number) => {
+      const extents = [{ offset: at, data: Uint8Array.from(Buffer.from('EDITED')) }]
+      const operations: Operation[] = [{ op: 'write', node, base, version: uuidv7(), size, extents }]
+      return running.engine.sync.push(
+        caller,
+        agentId,
+        0,
+        { store, number, previous, operations },
+        digest(number),
+      )
+    }
+    const store = uuidv7()
+    const digest = (number: number) => createHash('sha256').update(`${number}`).digest('hex')
+    const expectEdited = async ({ results }: PushAnswer, at: number): Promise<void> => {
+      const [result] = results
+      if (result?.status !== 'conflict-copy') throw new Error(`the push is ${result?.status}`)
+      const edited = Buffer.from(content.subarray(0, size))
+      edited.write('EDITED', at)
+      const { body } = await running.engine.files.read(caller, agentId, { path: result.name })
+      expect((await bytesOf(body)).equals(edited)).toBe(true)
+    }
+    // Opened here as it was.
+    await expectEdited(await push(1, null, 5), 5)
+    nowMs += 2 * HOUR_MS
+    expect(await toEnd(prefixes(), agentId)).toMatchObject({ prefixes: 80 })
+    await expectEdited(await push(2, digest(1), size - 6), size - 6)
+    await running.pack(caller, agentId)
+    expect(await problems(agentId)).toEqual([])
+  }, 60_000)
 
   it('[DUR-1] goes with its file: deleted past retention nothing of it is left', async () => {
     const { agentId } = await newLog(80)
