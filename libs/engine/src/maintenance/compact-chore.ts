@@ -118,8 +118,8 @@ export class CompactChore implements Chore {
     const oldIds = run.map(({ objectId }) => objectId)
     const rows = await this.#store.rowsIn(scope, first.streamId, oldIds)
     if (rows.length === 0) {
-      await this.#store.dropEmpty(scope, first.streamId, oldIds, this.#now())
-      return 0
+      const dropped = await this.#store.dropEmpty(scope, first.streamId, oldIds, this.#now())
+      return dropped === 0 ? undefined : 0
     }
     const entries = await this.#entries(scope, run, rows, signal)
     const object = newObject(scope, first, run)
