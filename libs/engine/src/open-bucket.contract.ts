@@ -1,5 +1,5 @@
 import { isAgentfsError } from '@agentfs/contracts'
-import { type Kms, openObject, unwrapKey, wrappedKekVersion } from '@agentfs/crypto'
+import { type Kms, openObject, openRecordBlock, unwrapKey, wrappedKekVersion } from '@agentfs/crypto'
 import { type ObjectStore, parseSegment } from '@agentfs/storage'
 import { decodeKeyLedger } from './followers/key-ledger-format.js'
 
@@ -57,11 +57,18 @@ export async function openBucket(
       return false
     }
   }
+  const openBlock = (keyId: string, blockId: string, sealed: Uint8Array) => {
+    const key = keys.get(keyId)
+    if (key === undefined) return
+    const records = openRecordBlock({ tenantId, keyId, key }, blockId, sealed)
+    opened.push(...records.map(({ text }) => Buffer.from(text).toString('latin1')))
+  }
   for (const name of names) {
     const bytes = name.includes('/keys/') ? undefined : await store.get(name)
     if (bytes !== undefined && name.includes('/seg/')) {
       for (const { kind, id, keyId, sealed } of parseSegment(bytes, name).entries) {
-        if (kind !== 'recordBlock' && kind !== 'treeImage') open(kind, keyId, id, sealed)
+        if (kind === 'recordBlock') openBlock(keyId, id, sealed)
+        else if (kind !== 'treeImage') open(kind, keyId, id, sealed)
       }
     }
     const partId = /\/part\/([0-9a-f-]{36})-/.exec(name)?.[1]

@@ -91,7 +91,7 @@ export class ObjectCheck {
     const rows = await this.#store.rowsIn(scope, object.objectId)
     yield* misplaced(segment, rows)
     const live = liveBytes(rows)
-    if (live !== undefined && live !== object.liveBytes) {
+    if (live !== object.liveBytes) {
       yield damaged(`the row counts ${object.liveBytes} live bytes, and ${live} are pointed at`)
     }
     const sealed = new Map(segment.entries.map((entry) => [entry.id, entry.sealed]))
@@ -145,8 +145,8 @@ function* misplaced(segment: ParsedSegment, rows: CheckedRows): Generator<Proble
   }
 }
 
-/** Sealed bytes that rows point at; undefined where some are shared by many rows. */
-function liveBytes({ parts, versions, records }: CheckedRows): number | undefined {
-  if (records.some(({ blockId }) => blockId !== null)) return undefined
-  return [...parts, ...versions, ...records].reduce((sum, { sealedLength }) => sum + sealedLength, 0)
+/** Sealed bytes that rows point at; a block counts once. */
+function liveBytes({ parts, versions, records }: CheckedRows): number {
+  const entries = new Map(records.map((row) => [entryId(row), row]))
+  return [...parts, ...versions, ...entries.values()].reduce((sum, { sealedLength }) => sum + sealedLength, 0)
 }

@@ -6,6 +6,7 @@ import {
   extentsHash,
   openManifest,
   openObject,
+  openRecordBlock,
   PART_BYTES_MAX,
   sameContentMac,
   verifyPagedExtents,
@@ -76,12 +77,23 @@ export class RowCheck {
       const { agentId, versionId } = row
       yield* named(() => this.#checkVersion(scope, row, key, sealed, hashes), { agentId, versionId })
     }
-    const blocks = new Set<string>()
+    const blocks = new Map<string, CheckedRecord[]>()
     for (const row of rows.records) {
+      if (row.blockId !== null) {
+        const others = blocks.get(row.blockId)
+        if (others === undefined) blocks.set(row.blockId, [row])
+        else others.push(row)
+        continue
+      }
       const [key, sealed] = [keys.get(row.keyId), sealedOf(row)]
-      if (key === undefined || sealed === undefined || blocks.has(row.blockId ?? '')) continue
-      if (row.blockId !== null) blocks.add(row.blockId)
+      if (key === undefined || sealed === undefined) continue
       yield* named(() => checkRecord(scope, row, key, sealed), {})
+    }
+    for (const [blockId, held] of blocks) {
+      const [first] = held
+      const [key, sealed] = first === undefined ? [] : [keys.get(first.keyId), sealedOf(first)]
+      if (key === undefined || sealed === undefined) continue
+      yield* named(() => checkBlock(scope, blockId, held, key, sealed), {})
     }
   }
 
@@ -178,12 +190,32 @@ function checkRecord(
   key: UsableKey,
   sealed: Uint8Array,
 ): string | undefined {
-  const plain = openObject(
-    { kind: 'record', tenantId, objectId: row.blockId ?? row.recordId, ...key },
-    sealed,
+  const plain = openObject({ kind: 'record', tenantId, objectId: row.recordId, ...key }, sealed)
+  return leafHash(plain).equals(row.leaf) ? undefined : notInLog(row)
+}
+
+/** Every row must find its record in the block, and with the bytes that its leaf is over. */
+function checkBlock(
+  { tenantId }: TenantScope,
+  blockId: string,
+  rows: readonly CheckedRecord[],
+  key: UsableKey,
+  sealed: Uint8Array,
+): string | undefined {
+  const texts = new Map(
+    openRecordBlock({ tenantId, ...key }, blockId, sealed).map((record) => [record.recordId, record]),
   )
-  if (row.blockId !== null || leafHash(plain).equals(row.leaf)) return undefined
-  return `record ${row.seq} of stream ${row.streamId} is not the one that its log has`
+  for (const row of rows) {
+    const found = texts.get(row.recordId)
+    if (found?.seq !== row.seq)
+      return `record ${row.seq} of stream ${row.streamId} is not in block ${blockId}`
+    if (!leafHash(found.text).equals(row.leaf)) return notInLog(row)
+  }
+  return undefined
+}
+
+function notInLog({ seq, streamId }: CheckedRecord): string {
+  return `record ${seq} of stream ${streamId} is not the one that its log has`
 }
 
 /** Runs one check, and turns what it says or throws into a problem. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TenantScope } from '@agentfs/access'
-import { AgentfsError, uuidv7 } from '@agentfs/contracts'
+import { AgentfsError, isAgentfsError, uuidv7 } from '@agentfs/contracts'
 import {
   buildSegment,
   CompactionStore,
@@ -18,6 +18,7 @@ import { segmentKey } from '../followers/object-keys.js'
 import { TenantObjects } from '../followers/tenant-objects.js'
 import type { Chore, ChoreRequest, ChoreStep } from './chore.js'
 import { planCompaction, rewrittenBytes } from './compaction-plan.js'
+import { type BlockRun, RecordBlocks } from './record-blocks.js'
 
 const ZERO_ID = '00000000-0000-0000-0000-000000000000'
 const BYTES_PER_SECOND = 32 * 1024 * 1024
@@ -30,12 +31,13 @@ export interface CompactOptions extends FollowerOptions {
 }
 
 /**
- * Rewrites segments that hold little, and merges small neighbours: whole entries, as they are sealed, so that it needs no
- * key. The object row is committed before the PUT; rows move, and the old segments die, in one transaction afterwards: a
+ * Makes blocks of stored records, rewrites segments that hold little, and merges small neighbours. What is rewritten moves as
+ * whole entries, as they are sealed: only blocks need a key. The object row is committed before the PUT; rows move, and the old segments die, in one transaction afterwards: a
  * crash anywhere leaves either the old or the new, and an object for the collector.
  */
 export class CompactChore implements Chore {
   readonly name = 'compact'
+  readonly #blocks: RecordBlocks
   readonly #store: CompactionStore
   readonly #objectRows: ObjectRowsStore
   readonly #objects: TenantObjects
@@ -51,26 +53,58 @@ export class CompactChore implements Chore {
     this.#now = () => new Date(clock.now())
     this.#bytesPerSecond = options.bytesPerSecond ?? BYTES_PER_SECOND
     this.#crashPoints = options.crashPoints ?? (() => undefined)
+    this.#blocks = new RecordBlocks(options, this.#crashPoints)
   }
 
-  /** One rewritten segment of the first stream that wants one. `resume` is the last stream where nothing was left to do. */
+  /** One segment, of blocks or rewritten, of the first stream that wants one. `resume` is the last stream that was done. */
   async step(scope: TenantScope, { agentId, dryRun, resume, signal }: ChoreRequest): Promise<ChoreStep> {
     const done = resume ?? ZERO_ID
     const streamId = await this.#store.nextStream(scope, agentId, done)
     if (streamId === undefined) return { counts: {}, resume: null }
+    const blockRun = await this.#blocks.plan(scope, streamId)
+    const blocked =
+      dryRun || blockRun === undefined ? undefined : await this.#writeBlocks(scope, blockRun, signal)
+    if (blocked !== undefined && blocked !== 'damaged') return { counts: blocked, resume: done }
+    // Findings of `fsck` and `scrub`: the rest of the stream need not wait for what becomes of it.
+    const damaged = blocked === 'damaged' ? { damaged: 1 } : {}
     const run = planCompaction(await this.#store.liveSegments(scope, streamId))
-    if (run === undefined) return { counts: {}, resume: streamId }
-    const read = run.reduce((sum, { size }) => sum + size, 0)
     if (dryRun) {
-      const counts = { segmentsRewritten: run.length, reclaimedBytes: read - rewrittenBytes(run) }
-      return { counts, resume: streamId }
+      const blocks = blockRun === undefined ? {} : { blocksWritten: blockRun.blocks.length }
+      const segments =
+        run === undefined
+          ? {}
+          : { segmentsRewritten: run.length, reclaimedBytes: sizeOf(run) - rewrittenBytes(run) }
+      return { counts: { ...blocks, ...segments }, resume: streamId }
     }
+    if (run === undefined) return { counts: damaged, resume: streamId }
+    const read = sizeOf(run)
     const written = await this.#rewrite(scope, run, signal)
-    const pauseMs = ((read + (written ?? 0)) / this.#bytesPerSecond) * 1000
-    await delay(pauseMs, undefined, signal === undefined ? {} : { signal })
+    await this.#pause(read + (written ?? 0), signal)
     // Where another was first, the next look sees what it left.
     if (written === undefined) return { counts: { lost: 1 }, resume: done }
     return { counts: { segmentsRewritten: run.length, reclaimedBytes: read - written }, resume: done }
+  }
+
+  /** What was counted; `damaged` where a record's bytes are not as they were written. */
+  async #writeBlocks(
+    scope: TenantScope,
+    run: BlockRun,
+    signal: AbortSignal | undefined,
+  ): Promise<Readonly<Record<string, number>> | 'damaged'> {
+    try {
+      const written = await this.#blocks.write(scope, run, signal)
+      if (written === undefined) return { lost: 1 }
+      await this.#pause(written.readBytes + written.writtenBytes, signal)
+      return { blocksWritten: written.blocks, recordsMoved: written.records }
+    } catch (error) {
+      if (isAgentfsError(error, 'object_corrupt') || isAgentfsError(error, 'not_found')) return 'damaged'
+      throw error
+    }
+  }
+
+  async #pause(bytes: number, signal: AbortSignal | undefined): Promise<void> {
+    const pauseMs = (bytes / this.#bytesPerSecond) * 1000
+    await delay(pauseMs, undefined, signal === undefined ? {} : { signal })
   }
 
   /** The size of the new segment; undefined where another compaction was first. */
@@ -84,8 +118,8 @@ export class CompactChore implements Chore {
     const oldIds = run.map(({ objectId }) => objectId)
     const rows = await this.#store.rowsIn(scope, first.streamId, oldIds)
     if (rows.length === 0) {
-      await this.#store.dropEmpty(scope, first.streamId, oldIds, this.#now())
-      return 0
+      const dropped = await this.#store.dropEmpty(scope, first.streamId, oldIds, this.#now())
+      return dropped === 0 ? undefined : 0
     }
     const entries = await this.#entries(scope, run, rows, signal)
     const object = newObject(scope, first, run)
@@ -141,6 +175,10 @@ export class CompactChore implements Chore {
       })
     })
   }
+}
+
+function sizeOf(run: readonly LiveSegment[]): number {
+  return run.reduce((sum, { size }) => sum + size, 0)
 }
 
 function newObject(scope: TenantScope, first: LiveSegment, run: readonly LiveSegment[]): NewObject {

@@ -19,7 +19,9 @@ export async function objectSums(database: Database, scope: TenantScope): Promis
       with rows as (
         select object_id, sealed_length from parts where tenant_id = ${tx.tenantId}
         union all select object_id, sealed_length from versions where tenant_id = ${tx.tenantId}
-        union all select object_id, sealed_length from records where tenant_id = ${tx.tenantId})
+        union all select object_id, sealed_length from (
+          select distinct on (coalesce(block_id, record_id)) object_id, sealed_length from records
+          where tenant_id = ${tx.tenantId}) r)
       select o.object_key, o.kind, o.state, o.size, o.live_bytes,
         coalesce((select sum(r.sealed_length) from rows r where r.object_id = o.object_id), 0)::bigint as pointed_bytes
       from objects o where o.tenant_id = ${tx.tenantId} order by o.object_id`,

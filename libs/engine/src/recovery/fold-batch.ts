@@ -27,7 +27,9 @@ export interface FoldedStream {
 
 /** A record as it was opened, with the bytes its leaf is over. */
 export interface OpenedRecord {
+  /** The record's entry, or that of the block it lies in. */
   readonly entry: FoundEntry
+  readonly recordId: string
   readonly plain: Uint8Array
   /** Authenticated bytes that this service sealed from a typed record: their shape needs no second check. */
   readonly record: StreamRecord
@@ -68,7 +70,7 @@ export class FoldBatch {
 
   /** Adds the next record of the stream, `log` being the log before it. */
   add(opened: OpenedRecord, log: LogState): void {
-    const { entry, plain, record } = opened
+    const { entry, recordId, plain, record } = opened
     const { streamId, agentId, tenantId, key } = this.#stream
     const { epoch, seq } = record
     const leaf = leafHash(plain)
@@ -77,9 +79,9 @@ export class FoldBatch {
     this.seq = seq
     this.at = new Date(record.at)
     const { objectId, offset, length } = entry
-    const place = { objectId, offset, length, blockId: null }
+    const place = { objectId, offset, length, blockId: entry.kind === 'recordBlock' ? entry.id : null }
     this.records.push({
-      recordId: entry.id,
+      recordId,
       epoch,
       seq,
       leafIndex: this.log.size - 1,

@@ -1,12 +1,13 @@
 import type { TenantScope } from '@agentfs/access'
 import { EMPTY_LOG, type LogState, root } from '@agentfs/audit'
-import { type EpochStart, isAgentfsError, type StreamRecord } from '@agentfs/contracts'
-import { openObject } from '@agentfs/crypto'
+import { AgentfsError, type EpochStart, isAgentfsError, type StreamRecord } from '@agentfs/contracts'
+import { type BlockRecord, openObject, openRecordBlock } from '@agentfs/crypto'
 import { findKeys, findStream, isStreamKeyErased, restoreStream, type StreamRow } from '@agentfs/storage'
 import type { UsableKey } from '../keys/key-vault.js'
+import { RecentMap } from '../reads/recent-map.js'
 import type { UnreadObject } from './bucket.js'
 import { FoldBatch, type FoldedStream, type OpenedRecord } from './fold-batch.js'
-import { type StoredCommit, StreamCommits } from './stream-commits.js'
+import { type FoundEntry, type StoredCommit, StreamCommits } from './stream-commits.js'
 import type { RebuildTools, StreamToRebuild } from './rebuild-tools.js'
 import { WriteBatch } from './write-batch.js'
 
@@ -21,6 +22,8 @@ export interface RebuiltStream {
 
 const BATCH_COMMITS = 500
 const BATCH_BYTES = 16 << 20
+/** Commits are asked for in their order: more than two blocks in turn are copies of one another. */
+const BLOCKS_OPEN = 4
 
 /**
  * Folds what the segments of a stream hold onto its rows, from its head on, in the order of epoch and seq. *Stored* is a
@@ -33,6 +36,7 @@ export class StreamRebuilding {
   readonly #target: StreamToRebuild
   readonly #unread: UnreadObject[] = []
   readonly #done = { records: 0, versions: 0, parts: 0 }
+  readonly #blocks = new RecentMap<readonly BlockRecord[]>(BLOCKS_OPEN)
   #key: UsableKey | undefined
   #writing: Promise<void> = Promise.resolve()
 
@@ -120,7 +124,7 @@ export class StreamRebuilding {
     const [first] = this.#target.segments.filter(({ header }) => header.streamId === streamId)
     if (kind !== 'tenant' || first === undefined) return undefined
     const scanned = await this.#tools.bucket.scan(first.key)
-    const keyId = scanned.entries.find((entry) => entry.kind === 'record')?.keyId
+    const keyId = scanned.entries.find(({ kind: of }) => of === 'record' || of === 'recordBlock')?.keyId
     if (keyId === undefined) return undefined
     await database.withTenant(this.#scope, (tx) => restoreStream(tx, { streamId, kind, agentId, keyId }))
     this.#key = await this.#keyOf(keyId)
@@ -214,21 +218,37 @@ export class StreamRebuilding {
       const key = this.#key?.keyId === entry.keyId ? this.#key : await this.#keyOf(entry.keyId)
       if (key === undefined) continue
       try {
-        const plain = openObject(
-          { kind: 'record', tenantId: this.#scope.tenantId, objectId: entry.id, ...key },
-          entry.sealed,
-        )
-        const record = JSON.parse(plain.toString('utf8')) as StreamRecord
-        if (record.stream === this.#target.streamId) return { entry, plain, record }
+        const { recordId, plain } = this.#plain(entry, commit?.seq ?? entry.seq, key)
+        const record = JSON.parse(Buffer.from(plain).toString('utf8')) as StreamRecord
+        if (record.stream === this.#target.streamId) return { entry, recordId, plain, record }
       } catch (error) {
         if (!isAgentfsError(error, 'object_corrupt')) throw error
         this.#unread.push({
-          object: `record ${entry.id} in segment ${entry.objectId}`,
+          object: `${entry.kind === 'record' ? 'record' : 'block'} ${entry.id} in segment ${entry.objectId}`,
           problem: 'it does not open',
         })
       }
     }
     return undefined
+  }
+
+  /** The text of the record of a commit, alone or out of its block, which is opened once for all of them. */
+  #plain(
+    entry: FoundEntry,
+    seq: number,
+    key: UsableKey,
+  ): { readonly recordId: string; readonly plain: Uint8Array } {
+    const { tenantId } = this.#scope
+    const { id, objectId, kind, sealed } = entry
+    if (kind === 'record') {
+      return { recordId: id, plain: openObject({ kind, tenantId, objectId: id, ...key }, sealed) }
+    }
+    const name = `${objectId}/${id}`
+    const block = this.#blocks.get(name) ?? openRecordBlock({ tenantId, ...key }, id, sealed)
+    this.#blocks.set(name, block)
+    const found = block[seq - entry.seq]
+    if (found?.seq !== seq) throw new AgentfsError('object_corrupt', { objectId: id, reason: 'seqs' })
+    return { recordId: found.recordId, plain: found.text }
   }
 
   #reportGap(head: { readonly epoch: number; readonly seq: number }, lastSeq: number): void {

@@ -7,6 +7,8 @@ export interface FoundEntry {
   readonly id: string
   readonly keyId: string
   readonly seq: number
+  /** How many seqs a block of records covers; 1 for all else. */
+  readonly count: number
   readonly objectId: string
   readonly offset: number
   readonly length: number
@@ -17,7 +19,7 @@ export interface FoundEntry {
 /** All that the segments of an epoch hold of one commit. */
 export interface StoredCommit {
   readonly seq: number
-  /** Its record; several, the newest segment's first, where it was stored more than once. */
+  /** Its record, or the block that holds it; several, the newest segment's first, where it was stored more than once. */
   readonly records: readonly FoundEntry[]
   readonly manifests: ReadonlyMap<string, readonly FoundEntry[]>
   readonly parts: readonly FoundEntry[]
@@ -33,7 +35,11 @@ export class StreamCommits {
   readonly #segments: FoundSegment[]
   readonly #open = new Map<
     string,
-    { readonly lastSeq: number; readonly entries: Map<number, FoundEntry[]> }
+    {
+      readonly lastSeq: number
+      readonly entries: Map<number, FoundEntry[]>
+      readonly blocks: readonly FoundEntry[]
+    }
   >()
   readonly #unread: UnreadObject[]
   #next = 0
@@ -56,7 +62,10 @@ export class StreamCommits {
   async peekFirst(): Promise<StoredCommit | undefined> {
     const [first] = this.#segments
     if (first === undefined) return undefined
-    return new StreamCommits(this.#bucket, [first], []).at(first.header.firstSeq)
+    // A segment that was rewritten still begins there, though the record went to a block.
+    const { firstSeq } = first.header
+    const beginning = this.#segments.filter(({ header }) => header.firstSeq === firstSeq)
+    return new StreamCommits(this.#bucket, beginning, []).at(firstSeq)
   }
 
   /** What there is of a commit; ask in ascending order. */
@@ -72,7 +81,8 @@ export class StreamCommits {
     const parts = new Map<string, FoundEntry>()
     // Opened in no order: the newest segment's copies come first.
     const open = [...this.#open].sort(([left], [right]) => (left < right ? 1 : -1))
-    for (const [, { entries }] of open) {
+    for (const [, { entries, blocks }] of open) {
+      records.push(...blocks.filter((block) => block.seq <= seq && seq < block.seq + block.count))
       for (const entry of entries.get(seq) ?? []) {
         if (entry.kind === 'record') records.push(entry)
         else if (entry.kind === 'manifest')
@@ -88,17 +98,22 @@ export class StreamCommits {
     for (const { place, problem } of scanned.damage)
       this.#unread.push({ object: key, problem: `${place} ${problem}` })
     const entries = new Map<number, FoundEntry[]>()
+    const blocks: FoundEntry[] = []
     for (const entry of scanned.entries) {
       const found = foundEntry(header.segmentId, entry)
+      if (entry.kind === 'recordBlock') {
+        blocks.push(found)
+        continue
+      }
       const known = entries.get(entry.seq)
       if (known === undefined) entries.set(entry.seq, [found])
       else known.push(found)
     }
-    this.#open.set(header.segmentId, { lastSeq: header.lastSeq, entries })
+    this.#open.set(header.segmentId, { lastSeq: header.lastSeq, entries, blocks })
   }
 }
 
 function foundEntry(objectId: string, entry: PlacedSegmentEntry): FoundEntry {
-  const { kind, id, keyId, seq, offset, length, sealed } = entry
-  return { kind, id, keyId, seq, objectId, offset, length, sealed }
+  const { kind, id, keyId, seq, count, offset, length, sealed } = entry
+  return { kind, id, keyId, seq, count, objectId, offset, length, sealed }
 }

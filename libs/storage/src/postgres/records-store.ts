@@ -12,7 +12,7 @@ export interface NewRecordRow {
   readonly sealed: Uint8Array
 }
 
-/** A record as a reader needs it: sealed in the row, or where it lies in an object. */
+/** A record as a reader needs it: sealed in the row, or where it, or the block it is in, lies in an object. */
 export interface RecordRow {
   readonly recordId: string
   readonly epoch: number
@@ -23,6 +23,8 @@ export interface RecordRow {
   readonly objectId: string | null
   readonly objectOffset: number | null
   readonly objectKey: string | null
+  /** The block that holds it with others; place and length are the block's then. */
+  readonly blockId: string | null
 }
 
 /** Adds records of one stream. */
@@ -52,7 +54,8 @@ export function recordsAfter(
   limit: number,
 ): Promise<RecordRow[]> {
   return tx.query<RecordRow>`
-    select r.record_id, r.epoch, r.seq, r.leaf, r.sealed, r.sealed_length, r.object_id, r.object_offset, o.object_key
+    select r.record_id, r.epoch, r.seq, r.leaf, r.sealed, r.sealed_length, r.object_id, r.object_offset, o.object_key,
+      r.block_id
     from records r left join objects o on o.tenant_id = r.tenant_id and o.object_id = r.object_id
     where r.tenant_id = ${tx.tenantId} and r.stream_id = ${streamId} and r.epoch = ${epoch} and r.seq > ${since}
     order by r.seq limit ${limit}`

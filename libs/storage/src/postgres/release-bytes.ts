@@ -8,13 +8,13 @@ export interface ReleasedBytes {
 }
 
 /**
- * Takes bytes off what is live in objects of an agent's own stream, under their rows' locks, after the rows that pointed there are gone; an object
- * without any row left is dead. Whether a row is left is asked, not computed from the count: a wrong count must cost space,
+ * Takes bytes off what is live in objects of one stream (an agent's has the agent's id), under their rows' locks, after the rows that
+ * pointed there are gone; an object without any row left is dead. Whether a row is left is asked, not computed from the count: a wrong count must cost space,
  * never an object that is read. Gives how many died.
  */
 export async function releaseBytes(
   tx: TenantTransaction,
-  agentId: string,
+  streamId: string,
   released: readonly ReleasedBytes[],
   at: Date,
 ): Promise<number> {
@@ -33,11 +33,11 @@ export async function releaseBytes(
       group by f.object_id) freed
     cross join lateral (
       select exists (select from parts p
-          where p.tenant_id = ${tenantId} and p.agent_id = ${agentId} and p.object_id = freed.object_id)
+          where p.tenant_id = ${tenantId} and p.agent_id = ${streamId} and p.object_id = freed.object_id)
         or exists (select from versions v
-          where v.tenant_id = ${tenantId} and v.agent_id = ${agentId} and v.object_id = freed.object_id)
+          where v.tenant_id = ${tenantId} and v.agent_id = ${streamId} and v.object_id = freed.object_id)
         or exists (select from records r
-          where r.tenant_id = ${tenantId} and r.stream_id = ${agentId} and r.object_id = freed.object_id) as any_row) left_over
+          where r.tenant_id = ${tenantId} and r.stream_id = ${streamId} and r.object_id = freed.object_id) as any_row) left_over
     where o.tenant_id = ${tenantId} and o.object_id = freed.object_id and o.state = 'live'
     returning o.state`
   return rows.filter(({ state }) => state === 'dead').length

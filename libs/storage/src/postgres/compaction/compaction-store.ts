@@ -62,7 +62,7 @@ export class CompactionStore {
     return row?.streamId
   }
 
-  /** The live segments of a stream, oldest first. Blocks and images are moved by who made them: their objects are left out. */
+  /** The live segments of a stream, oldest first. Those of blocks are left out: they are full, and nothing in them ever dies. */
   async liveSegments(scope: TenantScope, streamId: string): Promise<LiveSegment[]> {
     return this.#database.withTenant(
       scope,
