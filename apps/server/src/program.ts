@@ -34,8 +34,14 @@ export function createProgram(exit: (code: number) => void): Command {
     .description(
       'rebuild an empty database from the object store and the KMS; killed, it goes on where it was',
     )
+    .option(
+      '--roll-forward',
+      'bring a database that was restored from an older backup up to the object store',
+    )
     .option('--json', 'print the report as one JSON object')
-    .action(async (options: { json?: boolean }) => exit(await recoverCommand(say, options.json ?? false)))
+    .action(async (options: { json?: boolean; rollForward?: boolean }) =>
+      exit(await recoverCommand(say, options)),
+    )
   program
     .command('doctor')
     .description('check everything the service needs, and say what to do about what is wrong')

@@ -33,6 +33,8 @@ export interface RunningEngine {
   another(limits?: Partial<EngineLimits>): Engine
   /** An empty database with the schema, beside the first; an engine on it has the same bucket, KMS and pepper. */
   emptyDatabase(): Promise<{ readonly database: Database; readonly engine: Engine }>
+  /** The database as it is now, as a second one: what a backup of this moment would be restored to. */
+  copyDatabase(): Promise<{ readonly database: Database; readonly engine: Engine }>
   /** Stores everything of a stream. */
   pack(caller: Caller, streamId: string): Promise<void>
   stop(): Promise<void>
@@ -44,7 +46,7 @@ export async function startEngine(
   own: { readonly objectStore?: ObjectStore; readonly clock?: Clock } = {},
 ): Promise<RunningEngine> {
   const [cluster, directory] = await Promise.all([startPostgres(), temporaryDirectory('engine')])
-  const { url } = await cluster.createDatabase()
+  const { url, name } = await cluster.createDatabase()
   await migrate({ url, passwords })
   const statements = new Set<string>()
   const database = new Database({
@@ -79,12 +81,20 @@ export async function startEngine(
   const emptyDatabase = async (): Promise<{ database: Database; engine: Engine }> => {
     const { url: other } = await cluster.createDatabase()
     await migrate({ url: other, passwords })
-    const empty = new Database({
+    return openedAt(other)
+  }
+  const openedAt = (other: string): { database: Database; engine: Engine } => {
+    const opened = new Database({
       url: roleUrl(other, 'app', passwords.app),
       headsUrl: roleUrl(other, 'heads', passwords.heads),
     })
-    databases.push(empty)
-    return { database: empty, engine: engineOn(empty) }
+    databases.push(opened)
+    return { database: opened, engine: engineOn(opened) }
+  }
+  const copyDatabase = async (): Promise<{ database: Database; engine: Engine }> => {
+    await cluster.disconnect(name)
+    const copy = await cluster.createDatabase({ template: name })
+    return openedAt(copy.url)
   }
   return {
     engine: another(),
@@ -97,6 +107,7 @@ export async function startEngine(
     url,
     another,
     emptyDatabase,
+    copyDatabase,
     pack: async (caller, streamId) => {
       const { scope } = caller.principal
       await new PackingStore(database).requestFlush(scope, [streamId])

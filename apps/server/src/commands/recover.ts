@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { KeyFileKms } from '@agentfs/crypto'
-import { databaseForRecovery, recover, type RecoveryReport } from '@agentfs/engine'
+import { databaseForRecovery, Generation, recover, rollForward } from '@agentfs/engine'
 import { openObjectStore } from '@agentfs/storage'
 import { readConfig, type ServerConfig } from '../config.js'
 import { homeAt, lockHome, makeHome } from '../home.js'
@@ -8,18 +8,17 @@ import { explain, OperatorError } from '../operator-error.js'
 import { recoverServiceSecrets } from '../secrets/recover-service-secrets.js'
 import { openDatabase } from '../service/open-database.js'
 import { sharedResources } from '../service/open-storage.js'
+import { progressNotes, reportLines } from '../service/recovery-notes.js'
 import { Shutdown } from '../service/shutdown.js'
 import { onSignals } from './signals.js'
 
-const PROGRESS_MS = 1_000
-
 /**
- * Rebuilds the service from its object store and the KMS; gives the exit code: 1 where something could not be had again,
+ * Rebuilds the service from its object store and the KMS, or brings an older database up to them; gives the exit code: 1 where something could not be had again,
  * which the report names, 130 or 143 where a signal ended it.
  */
 export async function recoverCommand(
   say: (line: string) => void,
-  json: boolean,
+  options: { readonly json?: boolean; readonly rollForward?: boolean },
   config: ServerConfig = readConfig(),
 ): Promise<number> {
   const home = homeAt(config.home)
@@ -45,24 +44,29 @@ export async function recoverCommand(
     note(`service secrets: pepper ${secrets.pepper}, ${secrets.tokenKeys} token keys put back`)
     const { database } = await openDatabase({ config, home, shutdown, progress: note, signal })
     const standing = await databaseForRecovery(database)
-    if (standing === 'in use') {
+    const forward = options.rollForward ?? false
+    if (standing === 'in use' && !forward) {
       throw new OperatorError('the database is not empty', {
         remedy:
-          'recover rebuilds a lost database and never changes one that is there. Set DATABASE_URL to an empty database, or ' +
-          "move the state directory's postgres folder away.",
+          'For a database that was restored from an older backup add --roll-forward: it takes what the object store has beyond ' +
+          'it. recover alone rebuilds a lost one: set DATABASE_URL to an empty database, or move the postgres folder of the ' +
+          'state directory away.',
       })
     }
     if (standing === 'unfinished') note('going on where the last recovery ended')
     const startedAt = performance.now()
-    const report = await recover({
-      database,
-      resources: sharedResources(objectStore, kms),
-      signal,
-      onProgress: progressNotes(note),
-    })
+    const resources = sharedResources(objectStore, kms)
+    const work = { database, resources, signal, onProgress: progressNotes(note) }
+    const report = forward ? await rollForward(work) : await recover(work)
+    await new Generation(database, resources).catchUp()
     const seconds = (performance.now() - startedAt) / 1_000
-    if (json) say(JSON.stringify({ ok: report.lossCount === 0, seconds, ...report }))
-    else for (const line of linesOf(report, seconds)) say(line)
+    if (options.json) say(JSON.stringify({ ok: report.lossCount === 0, seconds, ...report }))
+    else {
+      for (const line of reportLines(report)) say(line)
+      say(`took ${seconds.toFixed(1)} s`)
+      if (standing !== 'in use') say('everybody is signed out; API keys hold as before')
+      say('Type: agentfs-server start')
+    }
     return report.lossCount === 0 ? 0 : 1
   } catch (error) {
     if (stoppedBy === undefined) throw error
@@ -81,44 +85,4 @@ async function openKms(url: string): Promise<KeyFileKms> {
       cause,
     })
   })
-}
-
-/** A line a second: how much, and how fast. */
-function progressNotes(
-  note: (line: string) => void,
-): (progress: { readonly tenants: number; readonly agents: number; readonly records: number }) => void {
-  let saidAt = performance.now()
-  let saidRecords = 0
-  return ({ tenants, agents, records }) => {
-    const now = performance.now()
-    if (now - saidAt < PROGRESS_MS) return
-    const rate = Math.round(((records - saidRecords) * 1_000) / (now - saidAt))
-    note(`${records} records (${rate}/s), ${agents} agents, ${tenants} tenants done`)
-    saidAt = now
-    saidRecords = records
-  }
-}
-
-function linesOf({ tenants, losses, lossCount }: RecoveryReport, seconds: number): string[] {
-  const sum = (pick: (tenant: (typeof tenants)[number]) => number): number =>
-    tenants.reduce((total, tenant) => total + pick(tenant), 0)
-  const counts = [
-    `${tenants.length} tenants, ${sum(({ agents }) => agents)} agents`,
-    `${sum(({ records }) => records)} records`,
-    `${sum(({ versions }) => versions)} versions`,
-    `${sum(({ parts }) => parts)} parts`,
-    `${sum(({ orphans }) => orphans)} objects that nothing needs`,
-  ]
-  return [
-    `rebuilt in ${seconds.toFixed(1)} s: ${counts.join(', ')}`,
-    ...losses.map(
-      ({ kind, tenant, agent, detail }) =>
-        `LOST ${kind}: tenant ${tenant}${agent === undefined ? '' : `, agent ${agent}`}: ${detail}`,
-    ),
-    ...(lossCount > losses.length ? [`LOST … and ${lossCount - losses.length} more`] : []),
-    lossCount === 0
-      ? 'nothing that was stored is missing'
-      : `${lossCount} things are missing; they read as damaged or erased`,
-    'everybody is signed out; API keys hold as before. Type: agentfs-server start',
-  ]
 }

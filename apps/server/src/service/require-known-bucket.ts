@@ -1,5 +1,5 @@
 import { isAgentfsError } from '@agentfs/contracts'
-import { databaseForRecovery, tenantsInBucket } from '@agentfs/engine'
+import { databaseForRecovery, hasCounted, tenantsInBucket } from '@agentfs/engine'
 import { type Database, openObjectStore } from '@agentfs/storage'
 import type { ServerConfig } from '../config.js'
 import { OperatorError } from '../operator-error.js'
@@ -13,7 +13,8 @@ export async function requireKnownBucket(
   database: Database,
   hasTenants: boolean,
 ): Promise<void> {
-  if ((await databaseForRecovery(database)) === 'unfinished') {
+  // One that counted was brought up from a backup: this start goes on with that.
+  if ((await databaseForRecovery(database)) === 'unfinished' && !(await hasCounted(database))) {
     throw new OperatorError('the database is only half rebuilt', {
       remedy: 'Type: agentfs-server recover. It goes on where it was.',
     })

@@ -15,6 +15,7 @@ import { openDatabase } from './open-database.js'
 import { openMirrorTargets } from './open-mirror-targets.js'
 import { openStorage, sharedResources } from './open-storage.js'
 import { requireKnownBucket } from './require-known-bucket.js'
+import { rollForwardIfRestored } from './roll-forward.js'
 import type { ServiceRole } from './roles.js'
 import type { Shutdown } from './shutdown.js'
 import { signupPolicy } from './signup-policy.js'
@@ -52,6 +53,8 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
   const secrets = await openServiceSecrets(home, config.kms, await hasTenants())
   const objectStore = await openStorage(config.objectStore, secrets, log, shutdown)
   const resources = sharedResources(objectStore, secrets.kms)
+  const { known } = await rollForwardIfRestored({ ...options, database, resources })
+  signal.throwIfAborted()
   const mirrorTargets = await openMirrorTargets(config.mirrorTargets, resources, shutdown)
   const queue: QueueConfig =
     config.redisUrl === undefined
@@ -82,8 +85,13 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
       log: engineLog,
       metrics: workerMetrics,
     })
-    shutdown.add('worker', () => worker.stop())
-    await worker.start()
+    let stopped = false
+    shutdown.add('worker', () => {
+      stopped = true
+      return worker.stop()
+    })
+    if (known === null) await worker.start()
+    else void known.then(() => (stopped ? undefined : worker.start())).catch(options.onFailure)
   }
   if (role === 'worker') {
     if (metrics !== null) {

@@ -1,2 +1,3 @@
+export * from './generation.js'
 export * from './recover.js'
 export type * from './report.js'

@@ -19,7 +19,7 @@ export async function openEpoch(
   tx: TenantTransaction,
   vault: KeyVault,
   streamId: string,
-  epoch: number,
+  atLeast: number,
   now: Date,
 ): Promise<boolean> {
   const { tenantId } = tx
@@ -28,6 +28,7 @@ export async function openEpoch(
   const key = stream === undefined ? undefined : keys?.get(stream.keyId)
   if (stream === undefined || key === undefined) return false
   const old = { size: stream.merkleSize, range: stream.merkleRange }
+  const epoch = Math.max(atLeast, stream.epoch + 1)
   const seq = stream.headSeq + 1
   const start: EpochStart = {
     v: 1,

@@ -2,7 +2,14 @@ import type { TenantScope } from '@agentfs/access'
 import { EMPTY_LOG, type LogState, root } from '@agentfs/audit'
 import { AgentfsError, type EpochStart, isAgentfsError, type StreamRecord } from '@agentfs/contracts'
 import { type BlockRecord, openObject, openRecordBlock } from '@agentfs/crypto'
-import { findKeys, findStream, isStreamKeyErased, restoreStream, type StreamRow } from '@agentfs/storage'
+import {
+  findKeys,
+  findStream,
+  isStreamKeyErased,
+  recordIds,
+  restoreStream,
+  type StreamRow,
+} from '@agentfs/storage'
 import type { UsableKey } from '../keys/key-vault.js'
 import { RecentMap } from '../reads/recent-map.js'
 import type { UnreadObject } from './bucket.js'
@@ -47,18 +54,9 @@ export class StreamRebuilding {
   }
 
   async run(): Promise<RebuiltStream> {
-    const { segments, streamId, agentId } = this.#target
-    const own = segments.filter(({ header }) => header.streamId === streamId)
-    const epochs = [...new Set(own.map(({ header }) => header.epoch))].sort((left, right) => left - right)
-    const lastEpoch = epochs.at(-1) ?? 0
-    const walks = epochs.map((epoch) => {
-      const walk = new StreamCommits(
-        this.#tools.bucket,
-        own.filter(({ header }) => header.epoch === epoch),
-        this.#unread,
-      )
-      return { epoch, walk }
-    })
+    const { agentId } = this.#target
+    const walks = this.#walks(this.#unread)
+    const lastEpoch = walks.at(-1)?.epoch ?? 0
     const forks = await this.#forks(walks)
     let head = await this.#head()
     for (const { epoch, walk } of walks) {
@@ -79,6 +77,54 @@ export class StreamRebuilding {
     await this.#writing
     this.#tools.losses.addUnread(this.#scope.tenantId, agentId, distinct(this.#unread))
     return { ...this.#done, lastEpoch }
+  }
+
+  /**
+   * The first seq of the rows whose commit another history of the bucket has in its place, or went without; undefined where
+   * rows and bucket are one history, the one or the other further on. `cursor` is what the rows call stored.
+   */
+  async divergence(cursor: {
+    readonly epoch: number
+    readonly seq: number
+  }): Promise<{ epoch: number; from: number; to: number } | undefined> {
+    const { streamId } = this.#target
+    const row = await this.#tools.database.withTenant(this.#scope, (tx) => findStream(tx, streamId))
+    if (row === undefined || row.headSeq === 0) return undefined
+    const head = await this.#headOf(row)
+    const { epoch, seq: to } = head
+    const walks = this.#walks([])
+    const forks = await this.#forks(walks)
+    const next = forks.find((fork) => fork.epoch > epoch)?.forkedFrom
+    const branch =
+      next === undefined ? Infinity : next.epoch < epoch ? 0 : next.epoch > epoch ? Infinity : next.seq
+    const walk = walks.find((one) => one.epoch === epoch)?.walk
+    const last = Math.min(to, walk?.lastSeq ?? 0, branch)
+    // What is stored was read from the bucket or put there; of it the last is looked at, of what waits everything.
+    const from = Math.min(cursor.epoch === epoch ? Math.max(cursor.seq, 1) : 1, last)
+    if (walk !== undefined && last > 0) {
+      const known = await this.#tools.database.withTenant(this.#scope, (tx) =>
+        recordIds(tx, streamId, { epoch, from, to: last }),
+      )
+      for (let seq = from; seq <= last; seq++) {
+        const id = known.get(seq)
+        if (id === undefined) continue
+        const { records } = await walk.at(seq)
+        if (records.length === 0 || records.some((record) => record.id === id)) continue
+        return { epoch, from: seq, to }
+      }
+    }
+    return branch < to ? { epoch, from: branch + 1, to } : undefined
+  }
+
+  /** The segments of each epoch, the oldest epoch first. */
+  #walks(unread: UnreadObject[]): { readonly epoch: number; readonly walk: StreamCommits }[] {
+    const { segments, streamId } = this.#target
+    const own = segments.filter(({ header }) => header.streamId === streamId)
+    const epochs = [...new Set(own.map(({ header }) => header.epoch))].sort((left, right) => left - right)
+    return epochs.map((epoch) => {
+      const ofEpoch = own.filter(({ header }) => header.epoch === epoch)
+      return { epoch, walk: new StreamCommits(this.#tools.bucket, ofEpoch, unread) }
+    })
   }
 
   /** Where the epochs after the first begin, by the sealed word of their first records. */

@@ -2,6 +2,9 @@ import { mintTenantScope, type TenantScope } from '@agentfs/access'
 import { SERVICE_TENANT_ID } from '@agentfs/crypto'
 import {
   agentsToRestore,
+  findStream,
+  forgetRecoverySteps,
+  liveObjectIds,
   type Database,
   type FoundObject,
   hasStreamsAcrossTenants,
@@ -15,18 +18,21 @@ import {
   restoreKeys,
   saveTree,
   settleObjects,
+  staleAllLedgers,
 } from '@agentfs/storage'
 import { rootOf } from '../agents/agents.js'
 import { SYSTEM_CLOCK } from '../followers/follower-options.js'
 import { partKey } from '../followers/object-keys.js'
 import { Packer } from '../followers/packer.js'
+import { Sweeper } from '../followers/sweeper.js'
 import { KeyVault } from '../keys/key-vault.js'
 import type { Clock, TenantResources } from '../ports.js'
 import { Bucket, type FoundObjects } from './bucket.js'
+import { makeOneHistory, packAll } from './one-history.js'
 import { openEpoch } from './open-epoch.js'
 import { readLedger } from './read-ledger.js'
 import { type RebuiltStream, StreamRebuilding } from './rebuild-stream.js'
-import type { RebuildTools } from './rebuild-tools.js'
+import type { RebuildTools, StreamToRebuild } from './rebuild-tools.js'
 import { restoreTenantCheckpoints } from './restore-checkpoints.js'
 import { restorePrefixLists } from './restore-prefixes.js'
 import { Losses, type RecoveredTenant, type RecoveryReport } from './report.js'
@@ -47,6 +53,8 @@ export interface RecoveryProgress {
   readonly agents: number
   readonly records: number
 }
+
+type StreamOf = Omit<StreamToRebuild, keyof FoundObjects>
 
 const SERVICE = mintTenantScope(SERVICE_TENANT_ID)
 const OBJECTS_AT_ONCE = 1_000
@@ -71,6 +79,20 @@ export async function* tenantsInBucket(store: ObjectStore): AsyncGenerator<strin
  */
 export async function recover(options: RecoverOptions): Promise<RecoveryReport> {
   return new Recovery(options).run()
+}
+
+/**
+ * Brings a database that is older than its bucket up to it [DUR-6], as `recover` does, from each stream's head on. What only
+ * the database has stays, and is stored; where the bucket's history left it behind, the bucket's counts, and the report says
+ * what was dropped. Nothing else may write meanwhile. May be killed anywhere and run again.
+ */
+export async function rollForward(options: RecoverOptions): Promise<RecoveryReport> {
+  const { database } = options
+  if ((await databaseForRecovery(database)) === 'in use') {
+    for await (const scope of new Sweeper({ database }).tenantsAcrossTenants())
+      await database.withTenant(scope, (tx) => forgetRecoverySteps(tx))
+  }
+  return recover(options)
 }
 
 class Recovery {
@@ -99,10 +121,14 @@ class Recovery {
     const { database, resources } = this.#options
     await database.withTenant(SERVICE, (tx) => noteRecoveryStep(tx, SERVICE_TENANT_ID, 'keys', this.#now()))
     const bucket = await Bucket.of(resources, SERVICE)
+    const stored = new Set<string>()
     for await (const tenantId of bucket.tenants()) {
       if (tenantId === SERVICE_TENANT_ID) continue
+      stored.add(tenantId)
       await this.#recoverTenant(mintTenantScope(tenantId))
     }
+    for await (const scope of new Sweeper({ database }).tenantsAcrossTenants())
+      if (!stored.has(scope.tenantId)) await this.#recoverTenant(scope)
     await database.withTenant(SERVICE, (tx) => noteRecoveryStep(tx, SERVICE_TENANT_ID, 'done', this.#now()))
     return { tenants: this.#tenants, losses: this.#losses.list, lossCount: this.#losses.count }
   }
@@ -119,6 +145,8 @@ class Recovery {
     await database.withTenant(scope, async (tx) => {
       await restoreKeys(tx, ledger.rows, this.#now())
       await insertFoundObjects(tx, ledger.objects, this.#now())
+      // Which piece still holds an erased key, or one as it was wrapped before, no row can tell any more: all are rewritten.
+      await staleAllLedgers(tx)
     })
     const done = { agents: 0, commits: 0, records: 0, versions: 0, parts: 0, orphans: 0 }
     const add = (stream: RebuiltStream): void => {
@@ -126,11 +154,11 @@ class Recovery {
       done.versions += stream.versions
       done.parts += stream.parts
     }
-    const own = await this.#found(scope, bucket, null)
     const target = { streamId: tenantId, kind: 'tenant', agentId: null, rootId: null } as const
+    const own = await this.#foundOneHistory(tools, scope, [target])
     const rebuilt = await new StreamRebuilding(tools, scope, { ...target, ...own }).run()
     add(rebuilt)
-    if (rebuilt.records === 0 && !(await this.#isDone(scope, tenantId))) {
+    if ((await this.#headSeq(scope, tenantId)) === 0) {
       const detail = 'nothing of its own stream is stored: who it is cannot be told'
       this.#losses.add({ kind: 'unknown', tenant: tenantId, detail })
     }
@@ -162,20 +190,18 @@ class Recovery {
     const { agentId, rootId, readsStreamId } = agent
     const { database } = this.#options
     if (await this.#isDone(scope, readsStreamId)) return { rebuilt: [], commits: 0, orphans: 0 }
-    const found = await this.#found(scope, tools.bucket, agentId)
+    const own = { streamId: agentId, kind: 'agent', agentId, rootId } as const
+    const reading = { ...own, streamId: readsStreamId, kind: 'reads' } as const
+    const found = await this.#foundOneHistory(tools, scope, [own, reading])
     await database.withTenant(scope, async (tx) => {
       if ((await recoveryStep(tx, agentId)) !== undefined) return
+      if (((await findStream(tx, agentId))?.headSeq ?? 0) > 0) return
       const delta = { nodes: [rootOf(agent, agent.createdAt)], entries: [], aliases: [] }
       await saveTree(tx, agentId, delta, new Map(), { seq: 0, at: agent.createdAt })
       await noteRecoveryStep(tx, agentId, 'fold', this.#now())
     })
-    const stream = { streamId: agentId, kind: 'agent', agentId, rootId, ...found } as const
-    const commits = await new StreamRebuilding(tools, scope, stream).run()
-    const reads = await new StreamRebuilding(tools, scope, {
-      ...stream,
-      streamId: readsStreamId,
-      kind: 'reads',
-    }).run()
+    const commits = await new StreamRebuilding(tools, scope, { ...own, ...found }).run()
+    const reads = await new StreamRebuilding(tools, scope, { ...reading, ...found }).run()
     await restorePrefixLists(tools, scope, agentId, found.prefixLists)
     await database.withTenant(scope, (tx) => restoreKeyOwners(tx, agentId))
     await this.#reportHeads(scope, agentId)
@@ -188,6 +214,47 @@ class Recovery {
     this.#agents++
     this.#report()
     return { rebuilt: [commits, reads], commits: commits.records, orphans }
+  }
+
+  /** What an owner has in the bucket, once its rows are a beginning of that. */
+  async #foundOneHistory(
+    tools: RebuildTools,
+    scope: TenantScope,
+    streams: readonly [StreamOf, ...StreamOf[]],
+  ): Promise<FoundObjects> {
+    const { bucket } = tools
+    const [{ streamId, agentId }] = streams
+    const found = await this.#found(scope, bucket, agentId)
+    const step = await this.#options.database.withTenant(scope, (tx) => recoveryStep(tx, streamId))
+    if (step !== undefined) return found
+    const targets = streams.map((stream) => ({ ...stream, ...found }))
+    const written = await makeOneHistory(tools, this.#packer, scope, targets)
+    const now = written ? await this.#found(scope, bucket, agentId) : found
+    await this.#reportGone(
+      scope,
+      agentId,
+      streams.map((stream) => stream.streamId),
+      now,
+    )
+    return now
+  }
+
+  /** Objects that rows count on and the bucket has no more: the backup is older than the grace time of the collector. */
+  async #reportGone(
+    scope: TenantScope,
+    agent: string | null,
+    streamIds: readonly string[],
+    found: FoundObjects,
+  ): Promise<void> {
+    const there = new Set([...objectsOf(scope, agent, found)].map(({ objectId }) => objectId))
+    const known = await this.#options.database.withTenant(scope, (tx) => liveObjectIds(tx, streamIds))
+    const gone = known.filter(({ objectId }) => !there.has(objectId))
+    const problem = 'rows count on it, and it is not in the bucket any more'
+    this.#losses.addUnread(
+      scope.tenantId,
+      agent,
+      gone.map(({ objectKey }) => ({ object: objectKey, problem })),
+    )
   }
 
   /** Lists an owner's objects, and gives them their rows. */
@@ -248,10 +315,7 @@ class Recovery {
       return true
     })
     if (!opened) return
-    for (;;) {
-      const outcome = await this.#packer.packStream(scope, streamId, this.#options.signal)
-      if (outcome.kind === 'idle' || (outcome.kind === 'stored' && outcome.drained)) break
-    }
+    await packAll(this.#packer, scope, streamId, this.#options.signal)
     await database.withTenant(scope, (tx) => noteRecoveryStep(tx, streamId, 'done', this.#now()))
   }
 
@@ -260,6 +324,11 @@ class Recovery {
       scope,
       async (tx) => (await recoveryStep(tx, streamId)) === 'done',
     )
+  }
+
+  async #headSeq(scope: TenantScope, streamId: string): Promise<number> {
+    const stream = await this.#options.database.withTenant(scope, (tx) => findStream(tx, streamId))
+    return stream?.headSeq ?? 0
   }
 
   #tools(bucket: Bucket): RebuildTools {

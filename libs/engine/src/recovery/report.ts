@@ -13,6 +13,8 @@ export interface RecoveryLoss {
     | 'key'
     /** An agent that the tenant's own stream does not name, or a tenant without a stream. */
     | 'unknown'
+    /** Commits of the database under seqs that another, later history of the bucket has: they are not in it. */
+    | 'dropped'
   readonly tenant: string
   readonly agent?: string
   readonly detail: string

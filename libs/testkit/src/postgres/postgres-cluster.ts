@@ -109,6 +109,13 @@ export class PostgresCluster {
     return { name, url: this.url(name) }
   }
 
+  /** Ends everybody's connection to a database, as copying it wants; pools open new ones at their next statement. */
+  async disconnect(name: string): Promise<void> {
+    await this.#administer(
+      `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '${name.replaceAll("'", "''")}'`,
+    )
+  }
+
   /** Drops a database, its connections first. */
   async dropDatabase(name: string): Promise<void> {
     await this.#administer(`drop database if exists ${quoted(name)} with (force)`)

@@ -1,4 +1,6 @@
+export * from './generation-store.js'
 export * from './objects-found.js'
 export * from './progress-store.js'
+export * from './rewind-store.js'
 export * from './stored-rows.js'
 export * from './tenant-rows.js'

@@ -26,6 +26,11 @@ export async function noteRecoveryStep(
     on conflict (tenant_id, stream_id) do update set step = excluded.step, updated_at = excluded.updated_at`
 }
 
+/** Forgets the steps of a tenant's earlier rebuilding, so that another can begin. */
+export async function forgetRecoverySteps(tx: TenantTransaction): Promise<void> {
+  await tx.query`delete from recoveries where tenant_id = ${tx.tenantId}`
+}
+
 /** True where any tenant has a stream. */
 export async function hasStreamsAcrossTenants(database: Database): Promise<boolean> {
   const rows = await database.acrossTenantsHeads((tx) => tx.query`select 1 as one from streams limit 1`)

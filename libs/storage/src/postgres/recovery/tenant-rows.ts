@@ -5,8 +5,9 @@ import type { StreamKind } from '../streams-store.js'
 import type { TenantTransaction } from '../transaction.js'
 
 /**
- * Puts back the keys of a tenant as the ledger has them. A tombstone leaves of its key an empty row, as erasing does, and
- * empties one that is there. The tenant's own row comes with its first record; until then it has no name.
+ * Puts back the keys of a tenant as the ledger has them, newer wrappings of known keys too. A tombstone leaves of its key an
+ * empty row, as erasing does, and empties one that is there. The tenant's own row comes with its first record; until then it
+ * has no name.
  */
 export async function restoreKeys(tx: TenantTransaction, rows: KeyLedgerRows, at: Date): Promise<void> {
   const { tenantId } = tx
@@ -40,7 +41,10 @@ export async function restoreKeys(tx: TenantTransaction, rows: KeyLedgerRows, at
       ${arrayLiteral(keys.map((key) => key.createdAt))}::timestamptz[]
     ) as k(key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at)
     left join tombstones t on t.tenant_id = ${tenantId} and t.key_id = k.key_id
-    on conflict (tenant_id, key_id) do nothing`
+    on conflict (tenant_id, key_id) do update set key_version = excluded.key_version, kek_version = excluded.kek_version,
+      wrapped = excluded.wrapped
+    where content_keys.wrapped <> '' and excluded.wrapped <> ''
+      and (excluded.key_version, excluded.kek_version) > (content_keys.key_version, content_keys.kek_version)`
   await tx.query`
     update content_keys set wrapped = ''::bytea where tenant_id = ${tenantId} and wrapped <> ''
       and key_id in (select key_id from tombstones where tenant_id = ${tenantId})`

@@ -165,3 +165,9 @@ export const recoveries = pgTable(
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.streamId] })],
 )
+
+/** How often the service has counted itself on; the object store holds the last count too. */
+export const generations = pgTable('generations', {
+  tenantId: uuid('tenant_id').primaryKey(),
+  counter: int8('counter').notNull(),
+})

@@ -1,0 +1,65 @@
+import { mintTenantScope } from '@agentfs/access'
+import { AgentfsError, isAgentfsError } from '@agentfs/contracts'
+import { SERVICE_TENANT_ID } from '@agentfs/crypto'
+import { advanceGeneration, type Database, readGeneration } from '@agentfs/storage'
+import type { TenantResources } from '../ports.js'
+
+const SERVICE = mintTenantScope(SERVICE_TENANT_ID)
+const KEY = 'service/generation'
+
+/** True where a database has ever counted: a service ran on it. */
+export async function hasCounted(database: Database): Promise<boolean> {
+  return (await countOf(database)) !== undefined
+}
+
+/**
+ * Tells a database that is older than its bucket: both hold a count that the service moves on at each start and every
+ * minute, the database first. A bucket that is ahead has seen a time that the database knows nothing of.
+ */
+export class Generation {
+  readonly #database: Database
+  readonly #resources: TenantResources
+
+  constructor(database: Database, resources: TenantResources) {
+    this.#database = database
+    this.#resources = resources
+  }
+
+  /** Counts on, unless the bucket is ahead. Throws `unavailable` where the bucket does not answer. */
+  async countOn(): Promise<'counted' | 'behind'> {
+    // The object first: other processes count on meanwhile, the database before the object.
+    const stored = await this.#stored()
+    if (stored > ((await countOf(this.#database)) ?? 0)) return 'behind'
+    await this.#advance(0)
+    return 'counted'
+  }
+
+  /** Counts on from the bucket's count: for a database that has all that the bucket has. */
+  async catchUp(): Promise<void> {
+    await this.#advance(await this.#stored())
+  }
+
+  async #advance(beyond: number): Promise<void> {
+    const counter = await this.#database.withTenant(SERVICE, (tx) => advanceGeneration(tx, beyond))
+    const { objectStore, objectPrefix } = await this.#resources.resolve(SERVICE)
+    await objectStore.put(objectPrefix + KEY, Buffer.from(`${counter}\n`))
+  }
+
+  async #stored(): Promise<number> {
+    const { objectStore, objectPrefix } = await this.#resources.resolve(SERVICE)
+    const key = objectPrefix + KEY
+    try {
+      const text = Buffer.from(await objectStore.get(key)).toString('utf8')
+      if (!/^\d{1,15}\n$/.test(text))
+        throw new AgentfsError('object_corrupt', { detail: `${key} holds no count` })
+      return Number(text)
+    } catch (error) {
+      if (isAgentfsError(error, 'not_found')) return 0
+      throw error
+    }
+  }
+}
+
+function countOf(database: Database): Promise<number | undefined> {
+  return database.withTenant(SERVICE, (tx) => readGeneration(tx))
+}
