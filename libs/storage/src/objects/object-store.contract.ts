@@ -39,6 +39,11 @@ export function describeObjectStore(storeName: string, subject: ContractSubject)
       await subject.remove?.()
     })
     const fresh = (label: string) => `${label}/${randomUUID()}`
+    /**
+     * Keys that are used again, which the service never does: a delete whose answer was lost may land behind its repetition, and
+     * take what was created since.
+     */
+    const itReuses = subject.faulty === true ? () => undefined : it
     /** What a first create answers. */
     const made: unknown = subject.faulty === true ? expect.stringMatching(/^(created|exists)$/) : 'created'
 
@@ -173,7 +178,7 @@ export function describeObjectStore(storeName: string, subject: ContractSubject)
       expect(await store.head(`${folder}/below/deeper`)).toBeNull()
     })
 
-    it('deletes, twice if asked, and lets the key be created anew', async () => {
+    itReuses('deletes, twice if asked, and lets the key be created anew', async () => {
       const key = fresh('delete')
       await store.putIfAbsent(key, text('one'))
       await store.delete(key)
@@ -183,7 +188,7 @@ export function describeObjectStore(storeName: string, subject: ContractSubject)
       expect(Buffer.from(await store.get(key)).toString()).toBe('two')
     })
 
-    it('loses no create to deletes that empty the folder meanwhile', async () => {
+    itReuses('loses no create to deletes that empty the folder meanwhile', async () => {
       const folder = fresh('churn')
       const worker = async (name: string) => {
         for (let round = 0; round < 10; round++) {
@@ -196,7 +201,7 @@ export function describeObjectStore(storeName: string, subject: ContractSubject)
       expect(await collect(store.list(`${folder}/`))).toEqual([])
     })
 
-    it('lets a key take the name of a folder that is empty again', async () => {
+    itReuses('lets a key take the name of a folder that is empty again', async () => {
       const key = fresh('reuse')
       await store.put(`${key}/below/deep`, text('x'))
       await store.delete(`${key}/below/deep`)
