@@ -106,7 +106,7 @@ export function createEngine(options: EngineOptions): Engine {
   const accounts = new Accounts({ database, vault, secrets, resources, clock }, gate, administration)
   return {
     accounts,
-    agents: new Agents(database, vault, gate, administration, erasures, clock),
+    agents: new Agents(database, vault, gate, administration, erasures, clock, packHint),
     mirrors: new MirrorSettings({
       database,
       gate,

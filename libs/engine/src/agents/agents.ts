@@ -1,3 +1,4 @@
+import type { TenantScope } from '@agentfs/access'
 import {
   type Agent,
   type AgentCreateRequest,
@@ -25,6 +26,7 @@ import {
   isUniqueViolation,
   listAgents,
   removeMirrorOfAgent,
+  PackingStore,
   saveTree,
   type TenantTransaction,
   updateAgent,
@@ -32,6 +34,7 @@ import {
 import type { AgentsApi } from '../api/agents-api.js'
 import type { Caller } from '../caller.js'
 import type { Erasures } from '../keys/erasures.js'
+import type { PackHint } from '../followers/pack-hint.js'
 import type { KeyVault } from '../keys/key-vault.js'
 import type { Clock } from '../ports.js'
 import type { Administration } from '../streams/administration.js'
@@ -46,6 +49,7 @@ export class Agents implements AgentsApi {
   readonly #administration: Administration
   readonly #erasures: Erasures
   readonly #clock: Clock
+  readonly #packHint: PackHint
 
   constructor(
     database: Database,
@@ -54,6 +58,7 @@ export class Agents implements AgentsApi {
     administration: Administration,
     erasures: Erasures,
     clock: Clock,
+    packHint: PackHint,
   ) {
     this.#database = database
     this.#vault = vault
@@ -61,6 +66,7 @@ export class Agents implements AgentsApi {
     this.#administration = administration
     this.#erasures = erasures
     this.#clock = clock
+    this.#packHint = packHint
   }
 
   async create(caller: Caller, request: AgentCreateRequest): Promise<Agent> {
@@ -106,7 +112,15 @@ export class Agents implements AgentsApi {
     } catch (error) {
       throw nameTaken(error)
     }
+    await this.#announceStored(scope)
     return answerOf({ ...row, epoch: 0, headSeq: 0 })
+  }
+
+  /** Has the tenant's stream stored soon: nothing of the agent can be before it, and its first flush should not wait for that. */
+  async #announceStored(scope: TenantScope): Promise<void> {
+    // The agent is made, whatever becomes of this; the sweeper stores it within a minute.
+    await new PackingStore(this.#database).requestFlush(scope, [scope.tenantId]).catch(() => undefined)
+    this.#packHint.hint(scope, scope.tenantId)
   }
 
   async list(caller: Caller, query: ListQuery): Promise<ListOf<Agent>> {
