@@ -13,8 +13,8 @@ import { Shutdown } from '../service/shutdown.js'
 import { onSignals } from './signals.js'
 
 /**
- * Rebuilds the service from its object store and the KMS, or brings an older database up to them; gives the exit code: 1 where something could not be had again,
- * which the report names, 130 or 143 where a signal ended it.
+ * Rebuilds the service from its object store and the KMS, or brings an older database up to them; gives the exit code: 1
+ * where something could not be had again, which the report names, 130 or 143 where a signal ended it.
  */
 export async function recoverCommand(
   say: (line: string) => void,
