@@ -42,6 +42,7 @@ async function runEverything() {
   await part('import rules', () => script('depcruise'))
   await part('unused code', () => script('knip'))
   await part('promises cited by tests', () => script('promises'))
+  await part('links in the docs', () => script('links'))
   const wereUp = await servicesAreUp()
   const up = await part('services', () => services('up'))
   try {
