@@ -9,7 +9,8 @@ import { innerStatus, settled } from './harness/settle.js'
 import { WriteLoad } from './harness/write-load.js'
 
 const OUTAGE_MS = acceptanceConfig().outageSeconds * 1_000
-const DRAIN_MS = 60_000
+// What a longer outage held back takes longer to drain.
+const DRAIN_MS = 60_000 + OUTAGE_MS / 2
 const AGENT = 'outages'
 
 /** With what a write may be refused while something is away; nothing else, and never without Retry-After. */
