@@ -252,9 +252,13 @@ export type WriteAnswer = z.infer<typeof writeAnswer>
 export const appendAnswer = writeAnswer.extend({ offset: z.int() })
 export type AppendAnswer = z.infer<typeof appendAnswer>
 
+/** How far below a directory one listing goes at most. */
+export const TREE_DEPTH_MAX = 64
+
 export const treeQuery = listQuery.extend({
   path: z.string().default(''),
-  depth: z.coerce.number().int().min(1).max(64).default(1),
+  /** Levels below `path`: 1, or as many as the glob can reach. */
+  depth: z.coerce.number().int().min(1).max(TREE_DEPTH_MAX).optional(),
   glob: z.string().max(1_000).optional(),
 })
 export type TreeQuery = z.infer<typeof treeQuery>

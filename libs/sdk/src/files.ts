@@ -140,7 +140,7 @@ export class Files {
     return this.#http.json('GET', `${this.#base}/nodes/${encodeURIComponent(node)}`)
   }
 
-  /** One page of the entries below a path. */
+  /** One page of the entries below a path: one level, or as many as the glob can reach, where no depth is given. */
   list(
     path = '',
     options: { depth?: number; glob?: string; limit?: number; cursor?: string } = {},

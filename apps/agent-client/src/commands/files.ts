@@ -3,7 +3,7 @@ import { stat as statFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { AgentfsError, type Stat } from '@agentfs/contracts'
+import { AgentfsError, type Stat, TREE_DEPTH_MAX } from '@agentfs/contracts'
 import type { Command } from 'commander'
 import { UsageError } from '../exit-codes.js'
 import { ask, readStdin } from '../terminal/ask.js'
@@ -33,7 +33,7 @@ async function ls(
   const files = context.client().agent(context.agent()).files
   const rows: string[][] = []
   const walk = files.walk(path ?? '', {
-    depth: options.recursive === true ? 64 : 1,
+    ...(options.recursive === true ? { depth: TREE_DEPTH_MAX } : {}),
     ...(options.glob === undefined ? {} : { glob: options.glob }),
   })
   for await (const entry of walk) {

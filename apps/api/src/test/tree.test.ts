@@ -42,11 +42,12 @@ describe('the tree and its history', () => {
       'notes/deep/c.md',
       'notes/deep/d.txt',
     ])
-    expect(await paths(`depth=64&glob=${encodeURIComponent('**/*.md')}`)).toEqual([
+    expect(await paths(`glob=${encodeURIComponent('**/*.md')}`)).toEqual([
       'a.md',
       'notes/b.md',
       'notes/deep/c.md',
     ])
+    expect(await paths(`glob=${encodeURIComponent('*.md')}`)).toEqual(['a.md'])
     const seen: string[] = []
     let cursor = ''
     do {

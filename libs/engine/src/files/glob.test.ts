@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { globMatcher } from './glob.js'
+import { globDepth, globMatcher } from './glob.js'
 
 describe('globs', () => {
   it.each([
@@ -23,6 +23,16 @@ describe('globs', () => {
     ['über*', 'über.md', true],
   ])('%s on %s: %s', (pattern, path, expected) => {
     expect(globMatcher(pattern)(path.split('/'))).toBe(expected)
+  })
+
+  it.each([
+    ['*.md', 1],
+    ['notes/*.md', 2],
+    ['{a,b/c/*}', 3],
+    ['**/*.md', 64],
+    ['a/'.repeat(100) + 'b', 64],
+  ])('%s reaches %d levels deep', (pattern, levels) => {
+    expect(globDepth(pattern)).toBe(levels)
   })
 
   it('answers at once, whatever the pattern', () => {

@@ -1,4 +1,4 @@
-import { AgentfsError } from '@agentfs/contracts'
+import { AgentfsError, TREE_DEPTH_MAX } from '@agentfs/contracts'
 
 const ALTERNATIVES_MAX = 64
 
@@ -8,13 +8,25 @@ const ALTERNATIVES_MAX = 64
  * expression.
  */
 export function globMatcher(pattern: string): (names: readonly string[]) => boolean {
-  const alternatives = expandBraces(pattern).map((text) => text.replace(/^\/+|\/+$/g, '').split('/'))
+  const alternatives = alternativesOf(pattern)
   return (names) =>
     alternatives.some((segments) =>
       segments.length === 1 && segments[0] !== '**'
         ? matchesSegment(segments[0] ?? '', names.at(-1) ?? '')
         : matchesPath(segments, names),
     )
+}
+
+/** How many levels below a directory the pattern can match at most: `*.md` one, `notes/*.md` two, `**` any. */
+export function globDepth(pattern: string): number {
+  const levels = alternativesOf(pattern).map((segments) =>
+    segments.includes('**') ? TREE_DEPTH_MAX : segments.length,
+  )
+  return Math.min(Math.max(...levels), TREE_DEPTH_MAX)
+}
+
+function alternativesOf(pattern: string): string[][] {
+  return expandBraces(pattern).map((text) => text.replace(/^\/+|\/+$/g, '').split('/'))
 }
 
 function matchesPath(pattern: readonly string[], names: readonly string[]): boolean {

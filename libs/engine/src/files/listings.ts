@@ -12,7 +12,7 @@ import { z } from 'zod'
 import type { NodeRef } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
 import { assertFile, type FilesTools, requireNode, resolvePath } from './files-tools.js'
-import { globMatcher } from './glob.js'
+import { globDepth, globMatcher } from './glob.js'
 import { locate } from './locate.js'
 import { stateAt, statOf } from './stat-of.js'
 
@@ -34,6 +34,7 @@ export async function listTree(
     throw new AgentfsError('not_a_directory', { path: query.path, detail: 'this is a file' })
   }
   const matches = query.glob === undefined ? () => true : globMatcher(query.glob)
+  const depth = query.depth ?? (query.glob === undefined ? 1 : globDepth(query.glob))
   const { scope } = caller.principal
   const { names } = resolved
   let after: readonly Name[] | null = query.cursor === undefined ? null : decodeCursor(query.cursor)
@@ -41,7 +42,7 @@ export async function listTree(
   const stored = await tools.database.readTenant(scope, (tx) => storedThrough(tx, agent.agentId))
   for (let page = 1; ; page++) {
     const rows = await tools.database.readTenant(scope, (tx) =>
-      listBelow(tx, agent.agentId, directory.nodeId, query.depth, after, query.limit + 1),
+      listBelow(tx, agent.agentId, directory.nodeId, depth, after, query.limit + 1),
     )
     for (const row of rows.slice(0, query.limit)) {
       if (data.length === query.limit) return { data, nextCursor: encodeCursor(after) }
