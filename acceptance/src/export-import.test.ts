@@ -160,29 +160,60 @@ for line in open(sys.argv[1], encoding="utf-8"):
   })
 
   it('is of one seq, whatever is written, renamed and deleted meanwhile', async () => {
-    const { files } = (await site.client.createAgent({ name: 'busy' }), site.client.agent('busy'))
-    for (let n = 0; n < 40; n++) await files.write(`d/${n}.md`, `first ${n}`, { parents: true })
-    const before = new Map((await everythingOfPaths('busy')).map(({ path, version }) => [path, version]))
-    let stop = false
-    const writer = (async () => {
-      for (let n = 0; !stop && n < 2_000; n++) {
-        await files.write(`d/${n % 40}.md`, `later ${n}`)
-        if (n % 7 === 0) await files.move(`d/${n % 40}.md`, `d/moved-${n}.md`)
-        if (n % 11 === 5) await files.remove(`d/${n % 40}.md`)
+    await site.client.createAgent({ name: 'busy' })
+    const { files } = site.client.agent('busy')
+    // What the folder holds after each commit: this is the only writer, and each of its steps is one.
+    const now = new Map<string, string>()
+    const after = new Map<number, ReadonlyMap<string, string>>()
+    let seq = 0
+    const committed = (): unknown => after.set(seq, new Map(now))
+    const write = async (name: string, text: string): Promise<void> => {
+      const answer = await files.write(`d/${name}`, text, { parents: true })
+      expect(seq === 0 || answer.seq === seq + 1).toBe(true)
+      seq = answer.seq
+      now.set(name, text)
+      committed()
+    }
+    const move = async (from: string, to: string): Promise<void> => {
+      await files.move(`d/${from}`, `d/${to}`)
+      seq++
+      now.set(to, now.get(from) ?? '').delete(from)
+      committed()
+    }
+    const remove = async (name: string): Promise<void> => {
+      await files.remove(`d/${name}`)
+      seq++
+      now.delete(name)
+      committed()
+    }
+    for (let n = 0; n < 40; n++) await write(`${n}.md`, `first ${n}`)
+    let exporting = true
+    const writing = async (): Promise<void> => {
+      for (let n = 0; exporting; n++) {
+        if (n === 20_000) throw new Error('the export takes too long')
+        const name = `${n % 40}.md`
+        await write(name, `later ${n}`)
+        if (n % 7 === 0) await move(name, `moved-${n}.md`)
+        else if (n % 11 === 5) await remove(name)
       }
-    })()
+    }
+    const first = seq
     const to = join(place, 'busy')
-    const done = await cli('export', '--agent-id', 'busy', '--to', to, '--versions', 'all', '--plain')
-    stop = true
-    await writer.catch(() => undefined)
+    const exported = cli('export', '--agent-id', 'busy', '--to', to, '--versions', 'all', '--plain')
+    const [done] = await Promise.all([exported.finally(() => (exporting = false)), writing()])
     expect(done).toMatchObject({ code: 0 })
-    expect(before.size).toBe(40)
     const lines = readFileSync(join(to, 'agentfs-export.ndjson'), 'utf8')
       .trimEnd()
       .split('\n')
       .map((text) => JSON.parse(text) as Line)
-    const seq = lines[0]?.seq ?? 0
-    expect(seq).toBeGreaterThan(0)
+    const at = lines[0]?.seq ?? 0
+    // It was written to before the export's moment or after it, and all the time.
+    expect(at).toBeGreaterThanOrEqual(first)
+    expect(seq - first).toBeGreaterThan(20)
+    expect(seq).toBeGreaterThan(at)
+    const held = readdirSync(join(to, 'files', 'd'))
+    const contents = held.map((name) => [name, readFileSync(join(to, 'files', 'd', name), 'utf8')] as const)
+    expect(new Map(contents.toSorted())).toEqual(new Map([...(after.get(at) ?? [])].toSorted()))
     for (const { type, file, sha256 } of lines) {
       if (type === 'version') expect(hashOf(readFileSync(join(to, file ?? '')))).toBe(sha256)
     }
@@ -194,10 +225,6 @@ interface Line {
   readonly seq?: number
   readonly file?: string
   readonly sha256?: string
-}
-
-async function everythingOfPaths(agent: string): Promise<{ path: string; version: string | null }[]> {
-  return allOf(site.client.agent(agent).files.walk('d'))
 }
 
 const CLIENT = join(ROOT, 'apps/agent-client/bin/agentfs-client.mjs')
