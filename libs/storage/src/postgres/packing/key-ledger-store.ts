@@ -211,12 +211,12 @@ async function markKeys(tx: TenantTransaction, rows: KeyLedgerRows, now: Date): 
   const keyIds = arrayLiteral(rows.keys.map(({ keyId }) => keyId))
   const kekVersions = arrayLiteral(rows.keks.map(({ kekVersion }) => kekVersion))
   const tombstones = arrayLiteral(rows.tombstones.map(({ keyId }) => keyId))
+  // One that was wrapped anew meanwhile counts: as it was it opens until the piece, which is stale, is rewritten.
   await tx.query`
     update content_keys k set ledgered_at = ${now}
-    from unnest(${keyIds}::uuid[], ${arrayLiteral(rows.keys.map(({ keyVersion }) => keyVersion))}::integer[],
-      ${arrayLiteral(rows.keys.map(({ kekVersion }) => kekVersion))}::integer[]) as seen (key_id, key_version, kek_version)
-    where k.tenant_id = ${tenantId} and k.key_id = seen.key_id and k.key_version = seen.key_version
-      and k.kek_version = seen.kek_version and k.ledgered_at is null`
+    from unnest(${keyIds}::uuid[], ${arrayLiteral(rows.keys.map(({ keyVersion }) => keyVersion))}::integer[])
+      as seen (key_id, key_version)
+    where k.tenant_id = ${tenantId} and k.key_id = seen.key_id and k.key_version = seen.key_version and k.ledgered_at is null`
   await tx.query`update tenant_keks set ledgered_at = ${now}
     where tenant_id = ${tenantId} and kek_version = any (${kekVersions}::integer[]) and ledgered_at is null`
   await tx.query`update tombstones set ledgered_at = ${now}
