@@ -78,7 +78,8 @@ describe('fsck, erasure and rotation', () => {
     const named = new Set(lines.map(({ object }) => object))
     for (const path of await objects()) {
       const object = relative(join(service.home, 'objects'), path)
-      expect([...named].filter((name) => name !== undefined && object.endsWith(name))).toHaveLength(1)
+      const naming = [...named].filter((name) => name !== undefined && object.endsWith(name))
+      expect({ object, named: naming.length }).toEqual({ object, named: 1 })
     }
     expect(lines.at(-1)).toMatchObject({ ok: false })
     for (const path of await objects()) {
@@ -121,9 +122,12 @@ describe('fsck, erasure and rotation', () => {
     expect(await mount.output('echo secret > a.md && cat a.md')).toBe('secret\n')
     expect((await leaving.cli(['sync', mount.directory])).code).toBe(0)
     const unasked = await leaving.cli(['tenant', 'erase', 'leaving'])
-    expect(unasked).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') as string })
+    expect(unasked).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') as unknown as string })
     const misnamed = await leaving.cli(['tenant', 'erase', 'Leaving', '--yes'])
-    expect(misnamed).toMatchObject({ code: 2, stderr: expect.stringContaining('"leaving"') as string })
+    expect(misnamed).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('"leaving"') as unknown as string,
+    })
     const erased = await leaving.cli(['tenant', 'erase', 'leaving', '--yes'])
     expect(erased).toMatchObject({ code: 0, stdout: 'erased leaving\n' })
     await waitFor(async () => (await mount.shell('cat a.md')).code !== 0, {
@@ -140,7 +144,7 @@ describe('fsck, erasure and rotation', () => {
     const erase = ['maintenance', 'erase-tenant', '--tenant', checked]
     expect(await server(...erase)).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('--name') as string,
+      stderr: expect.stringContaining('--name') as unknown as string,
     })
     expect((await server(...erase, '--name', 'another')).code).toBe(1)
     expect(await server(...erase, '--name', 'checked')).toMatchObject({ code: 0 })
