@@ -220,6 +220,66 @@ for line in open(sys.argv[1], encoding="utf-8"):
   })
 })
 
+describe('deleted files', () => {
+  /** What of an agent is deleted and can be restored: each path with the contents of its versions. */
+  const deletedOf = async (name: string): Promise<string[]> => {
+    const { files, sync } = site.client.agent(name)
+    const { data } = await files.deleted({ limit: 1_000 })
+    const found = data.map(async ({ node, path }) => {
+      const { data: versions } = await files.versionsOfNode(node)
+      const texts = versions.map(async ({ version }) =>
+        Buffer.from(await sync.content(node, version)).toString(),
+      )
+      return `${path}: ${(await Promise.all(texts)).join(' < ')}`
+    })
+    return (await Promise.all(found)).toSorted()
+  }
+
+  beforeAll(async () => {
+    await site.client.createAgent({ name: 'deleting' })
+    const { files } = site.client.agent('deleting')
+    await files.write('kept.md', 'kept')
+    await files.write('twice.md', 'deleted')
+    await files.remove('twice.md')
+    await files.write('twice.md', 'living')
+    for (const text of ['one', 'two']) await files.write('notes/gone.md', text, { parents: true })
+    await files.remove('notes/gone.md')
+    await files.write('folder/in/it.md', 'with its folder', { parents: true })
+    await files.remove('folder', { recursive: true })
+    await files.write('erased.md', 'erased')
+    await files.remove('erased.md', { erase: true })
+  })
+
+  it.each(['folder', 'tar', 'jsonl'])(
+    '[DUR-1] come along in a %s with --deleted, marked, and are brought back as deleted ones',
+    async (format) => {
+      const to = join(place, `deleted.${format}`)
+      const args = ['--agent-id', 'deleting', '--versions', 'all', '--deleted', '--format', format]
+      expect(await cli('export', '--to', to, ...args)).toMatchObject({ code: 0 })
+      const heir = `heir-of-${format}`
+      await site.client.createAgent({ name: heir })
+      const without = await cli('import', to, '--agent-id', heir, '--dry-run')
+      expect(without).toMatchObject({ code: 0 })
+      expect(without.stderr).toContain('3 deleted files are left out; --deleted')
+      const brought = await cli('import', to, '--agent-id', heir, '--deleted', '--json')
+      const done = brought.stdout.trimEnd().split('\n').at(-1) ?? ''
+      expect(JSON.parse(done)).toMatchObject({ event: 'done', files: 2, deleted: 3, failed: [] })
+      const expected = ['folder/in/it.md: with its folder', 'notes/gone.md: two < one', 'twice.md: deleted']
+      expect(await deletedOf('deleting')).toEqual(expected)
+      expect(await deletedOf(heir)).toEqual(expected)
+      expect(await everything(site.client.agent(heir))).toEqual(
+        await everything(site.client.agent('deleting')),
+      )
+      // A second time they are there already.
+      const again = await cli('import', to, '--agent-id', heir, '--deleted', '--json')
+      expect(JSON.parse(again.stdout)).toMatchObject({ event: 'done', deleted: 0, versions: 0, skipped: [] })
+      expect(await deletedOf(heir)).toEqual(expected)
+      await site.client.agent(heir).files.restore('notes/gone.md', { version: 1 })
+      expect(await site.client.agent(heir).files.readText('notes/gone.md')).toBe('one')
+    },
+  )
+})
+
 interface Line {
   readonly type: string
   readonly seq?: number
