@@ -160,33 +160,124 @@ for line in open(sys.argv[1], encoding="utf-8"):
   })
 
   it('is of one seq, whatever is written, renamed and deleted meanwhile', async () => {
-    const { files } = (await site.client.createAgent({ name: 'busy' }), site.client.agent('busy'))
-    for (let n = 0; n < 40; n++) await files.write(`d/${n}.md`, `first ${n}`, { parents: true })
-    const before = new Map((await everythingOfPaths('busy')).map(({ path, version }) => [path, version]))
-    let stop = false
-    const writer = (async () => {
-      for (let n = 0; !stop && n < 2_000; n++) {
-        await files.write(`d/${n % 40}.md`, `later ${n}`)
-        if (n % 7 === 0) await files.move(`d/${n % 40}.md`, `d/moved-${n}.md`)
-        if (n % 11 === 5) await files.remove(`d/${n % 40}.md`)
+    await site.client.createAgent({ name: 'busy' })
+    const { files } = site.client.agent('busy')
+    // What the folder holds after each commit: this is the only writer, and each of its steps is one.
+    const now = new Map<string, string>()
+    const after = new Map<number, ReadonlyMap<string, string>>()
+    let seq = 0
+    const committed = (): unknown => after.set(seq, new Map(now))
+    const write = async (name: string, text: string): Promise<void> => {
+      const answer = await files.write(`d/${name}`, text, { parents: true })
+      expect(seq === 0 || answer.seq === seq + 1).toBe(true)
+      seq = answer.seq
+      now.set(name, text)
+      committed()
+    }
+    const move = async (from: string, to: string): Promise<void> => {
+      await files.move(`d/${from}`, `d/${to}`)
+      seq++
+      now.set(to, now.get(from) ?? '').delete(from)
+      committed()
+    }
+    const remove = async (name: string): Promise<void> => {
+      await files.remove(`d/${name}`)
+      seq++
+      now.delete(name)
+      committed()
+    }
+    for (let n = 0; n < 40; n++) await write(`${n}.md`, `first ${n}`)
+    let exporting = true
+    const writing = async (): Promise<void> => {
+      for (let n = 0; exporting; n++) {
+        if (n === 20_000) throw new Error('the export takes too long')
+        const name = `${n % 40}.md`
+        await write(name, `later ${n}`)
+        if (n % 7 === 0) await move(name, `moved-${n}.md`)
+        else if (n % 11 === 5) await remove(name)
       }
-    })()
+    }
+    const first = seq
     const to = join(place, 'busy')
-    const done = await cli('export', '--agent-id', 'busy', '--to', to, '--versions', 'all', '--plain')
-    stop = true
-    await writer.catch(() => undefined)
+    const exported = cli('export', '--agent-id', 'busy', '--to', to, '--versions', 'all', '--plain')
+    const [done] = await Promise.all([exported.finally(() => (exporting = false)), writing()])
     expect(done).toMatchObject({ code: 0 })
-    expect(before.size).toBe(40)
     const lines = readFileSync(join(to, 'agentfs-export.ndjson'), 'utf8')
       .trimEnd()
       .split('\n')
       .map((text) => JSON.parse(text) as Line)
-    const seq = lines[0]?.seq ?? 0
-    expect(seq).toBeGreaterThan(0)
+    const at = lines[0]?.seq ?? 0
+    // It was written to before the export's moment or after it, and all the time.
+    expect(at).toBeGreaterThanOrEqual(first)
+    expect(seq - first).toBeGreaterThan(20)
+    expect(seq).toBeGreaterThan(at)
+    const held = readdirSync(join(to, 'files', 'd'))
+    const contents = held.map((name) => [name, readFileSync(join(to, 'files', 'd', name), 'utf8')] as const)
+    expect(new Map(contents.toSorted())).toEqual(new Map([...(after.get(at) ?? [])].toSorted()))
     for (const { type, file, sha256 } of lines) {
       if (type === 'version') expect(hashOf(readFileSync(join(to, file ?? '')))).toBe(sha256)
     }
   })
+})
+
+describe('deleted files', () => {
+  /** What of an agent is deleted and can be restored: each path with the contents of its versions. */
+  const deletedOf = async (name: string): Promise<string[]> => {
+    const { files, sync } = site.client.agent(name)
+    const { data } = await files.deleted({ limit: 1_000 })
+    const found = data.map(async ({ node, path }) => {
+      const { data: versions } = await files.versionsOfNode(node)
+      const texts = versions.map(async ({ version }) =>
+        Buffer.from(await sync.content(node, version)).toString(),
+      )
+      return `${path}: ${(await Promise.all(texts)).join(' < ')}`
+    })
+    return (await Promise.all(found)).toSorted()
+  }
+
+  beforeAll(async () => {
+    await site.client.createAgent({ name: 'deleting' })
+    const { files } = site.client.agent('deleting')
+    await files.write('kept.md', 'kept')
+    await files.write('twice.md', 'deleted')
+    await files.remove('twice.md')
+    await files.write('twice.md', 'living')
+    for (const text of ['one', 'two']) await files.write('notes/gone.md', text, { parents: true })
+    await files.remove('notes/gone.md')
+    await files.write('folder/in/it.md', 'with its folder', { parents: true })
+    await files.remove('folder', { recursive: true })
+    await files.write('erased.md', 'erased')
+    await files.remove('erased.md', { erase: true })
+  })
+
+  it.each(['folder', 'tar', 'jsonl'])(
+    '[DUR-1] come along in a %s with --deleted, marked, and are brought back as deleted ones',
+    async (format) => {
+      const to = join(place, `deleted.${format}`)
+      const args = ['--agent-id', 'deleting', '--versions', 'all', '--deleted', '--format', format]
+      expect(await cli('export', '--to', to, ...args)).toMatchObject({ code: 0 })
+      const heir = `heir-of-${format}`
+      await site.client.createAgent({ name: heir })
+      const without = await cli('import', to, '--agent-id', heir, '--dry-run')
+      expect(without).toMatchObject({ code: 0 })
+      expect(without.stderr).toContain('3 deleted files are left out; --deleted')
+      const brought = await cli('import', to, '--agent-id', heir, '--deleted', '--json')
+      const done = brought.stdout.trimEnd().split('\n').at(-1) ?? ''
+      expect(JSON.parse(done)).toMatchObject({ event: 'done', files: 2, deleted: 3, failed: [] })
+      const expected = ['folder/in/it.md: with its folder', 'notes/gone.md: two < one', 'twice.md: deleted']
+      expect(await deletedOf('deleting')).toEqual(expected)
+      expect(await deletedOf(heir)).toEqual(expected)
+      expect(await everything(site.client.agent(heir))).toEqual(
+        await everything(site.client.agent('deleting')),
+      )
+      // A second time they are there already.
+      const again = await cli('import', to, '--agent-id', heir, '--deleted', '--json')
+      expect(JSON.parse(again.stdout)).toMatchObject({ event: 'done', deleted: 0, versions: 0, skipped: [] })
+      expect(await deletedOf(heir)).toEqual(expected)
+      await site.client.agent(heir).files.restore('notes/gone.md', { version: 1 })
+      expect(await site.client.agent(heir).files.readText('notes/gone.md')).toBe('one')
+    },
+  )
 })
 
 interface Line {
@@ -194,10 +285,6 @@ interface Line {
   readonly seq?: number
   readonly file?: string
   readonly sha256?: string
-}
-
-async function everythingOfPaths(agent: string): Promise<{ path: string; version: string | null }[]> {
-  return allOf(site.client.agent(agent).files.walk('d'))
 }
 
 const CLIENT = join(ROOT, 'apps/agent-client/bin/agentfs-client.mjs')

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { AgentfsClient } from '@agentfs/sdk'
-import { temporaryDirectory, type TemporaryDirectory } from '@agentfs/testkit'
+import { temporaryDirectory, type TemporaryDirectory, waitFor } from '@agentfs/testkit'
 import { acceptanceConfig } from './harness/config.js'
 import { filesBelow } from './harness/files-on-disk.js'
 import { Machine } from './harness/machine.js'
@@ -12,13 +12,15 @@ import { ROOT, Service } from './harness/service.js'
 let directory: TemporaryDirectory
 let service: Service
 let client: AgentfsClient
+/** The tenant that is checked. */
+let checked: string
 let machine: Machine
 
 beforeAll(async () => {
   directory = await temporaryDirectory('fsck')
   service = await Service.start({ home: join(directory.path, 'service') })
   const signup = await service.signup('checked')
-  ;({ client } = signup)
+  ;({ client, tenantId: checked } = signup)
   await client.createAgent({ name: 'checked' })
   machine = new Machine({ home: join(directory.path, 'm'), service, token: signup.key, agent: 'checked' })
   const { files } = client.agent('checked')
@@ -76,7 +78,8 @@ describe('fsck, erasure and rotation', () => {
     const named = new Set(lines.map(({ object }) => object))
     for (const path of await objects()) {
       const object = relative(join(service.home, 'objects'), path)
-      expect([...named].filter((name) => name !== undefined && object.endsWith(name))).toHaveLength(1)
+      const naming = [...named].filter((name) => name !== undefined && object.endsWith(name))
+      expect({ object, named: naming.length }).toEqual({ object, named: 1 })
     }
     expect(lines.at(-1)).toMatchObject({ ok: false })
     for (const path of await objects()) {
@@ -111,5 +114,48 @@ describe('fsck, erasure and rotation', () => {
     expect(Buffer.from((await client.agent('checked').files.read('a.md')).bytes).toString()).toBe(
       'content of a',
     )
+  })
+  it('[ENC-3] tenant erase asks first; then a mount of the tenant opens nothing, and the address is free', async () => {
+    const { key, tenantId } = await service.signup('leaving')
+    const leaving = new Machine({ home: join(directory.path, 'l'), service, token: key, agent: 'home' })
+    const mount = await leaving.mount()
+    expect(await mount.output('echo secret > a.md && cat a.md')).toBe('secret\n')
+    expect((await leaving.cli(['sync', mount.directory])).code).toBe(0)
+    const unasked = await leaving.cli(['tenant', 'erase', 'leaving'])
+    expect(unasked).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') as unknown as string })
+    const misnamed = await leaving.cli(['tenant', 'erase', 'Leaving', '--yes'])
+    expect(misnamed).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('"leaving"') as unknown as string,
+    })
+    const erased = await leaving.cli(['tenant', 'erase', 'leaving', '--yes'])
+    expect(erased).toMatchObject({ code: 0, stdout: 'erased leaving\n' })
+    await waitFor(async () => (await mount.shell('cat a.md')).code !== 0, {
+      deadlineMs: 5_000,
+      what: 'the mount to refuse',
+    })
+    await mount.unmount()
+    expect((await leaving.cli(['whoami'])).code).toBe(4)
+    expect((await service.signup('leaving')).tenantId).not.toBe(tenantId)
+  })
+
+  it('[ENC-3] an operator erases a tenant on the stopped service, and the list says who erased which', async () => {
+    await service.stop()
+    const erase = ['maintenance', 'erase-tenant', '--tenant', checked]
+    expect(await server(...erase)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('--name') as unknown as string,
+    })
+    expect((await server(...erase, '--name', 'another')).code).toBe(1)
+    expect(await server(...erase, '--name', 'checked')).toMatchObject({ code: 0 })
+    const list = await server('maintenance', 'erase-tenant', '--list')
+    expect(list.stdout.trimEnd().split('\n')).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(`^${checked} .* tenant erased by the operator, service operator,`),
+        expect.stringMatching(/^\S+ \S+ tenant erased by its owner, key \S+, request/),
+      ]),
+    )
+    expect(await server('fsck')).toMatchObject({ code: 0 })
+    expect((await server('fsck')).stdout).not.toContain('ahead')
   })
 })

@@ -12,6 +12,7 @@ import { addKeyCommands } from './commands/keys.js'
 import { addMountCommand } from './commands/mount.js'
 import { addMountControlCommands } from './commands/mounts.js'
 import { addRunCommand } from './commands/run.js'
+import { addTenantCommands } from './commands/tenant.js'
 import { addWatchCommand } from './commands/watch.js'
 import { EXIT, exitCodeOf } from './exit-codes.js'
 
@@ -36,6 +37,7 @@ export function buildProgram(version: string): Command {
   addAccountCommands(program)
   addKeyCommands(program)
   addAgentCommands(program)
+  addTenantCommands(program)
   addFileCommands(program)
   addHistoryCommands(program)
   addExportCommand(program)

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { doctor } from './commands/doctor.js'
+import { eraseTenantCommand, type EraseTenantOptions } from './commands/erase-tenant.js'
 import { fsckCommand, type FsckCommandOptions } from './commands/fsck.js'
 import { maintenance } from './commands/maintenance.js'
 import { migrateCommand } from './commands/migrate.js'
@@ -73,6 +74,14 @@ function addMaintenance(program: Command, exit: (code: number) => void, say: (li
   const group = program
     .command('maintenance')
     .description('do by hand, at once and to the end, what workers do now and then')
+  group
+    .command('erase-tenant')
+    .description('erase a tenant with all its agents, people and keys, for good')
+    .option('--tenant <id>', 'its id')
+    .option('--name <name>', 'its name, repeated, instead of being asked')
+    .option('--list', 'list the tenants that were erased, and by whom, instead')
+    .option('--json', 'print one JSON object (a line)')
+    .action(async (options: EraseTenantOptions) => exit(await eraseTenantCommand(options, say)))
   for (const entry of CHORES) {
     const command = group
       .command(entry.name)

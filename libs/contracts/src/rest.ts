@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { agentName, uuid } from './ids.js'
 import { auditAction, door, receipt } from './records.js'
-import { nodeKind } from './tree-images.js'
+import { nodeKind, timeSpec } from './tree-images.js'
 
 /** A role on a node and below, weakest first [ACL-1]. */
 export const role = z.enum(['reader', 'writer', 'manager'])
@@ -235,6 +235,18 @@ export const stat = z.object({
   state: durableState,
 })
 export type Stat = z.infer<typeof stat>
+
+/** A deleted file that can still be restored, as it last was; `pathBase64` where its path is no UTF-8. */
+export const deletedFile = stat.extend({
+  pathBase64: z.string().optional(),
+  uid: z.int(),
+  gid: z.int(),
+  mtime: timeSpec,
+  /** Values in base64. */
+  xattrs: z.record(z.string(), z.string()).optional(),
+  deletedAt: instant,
+})
+export type DeletedFile = z.infer<typeof deletedFile>
 
 /** The answer to everything that changes the tree over REST. */
 export const writeAnswer = z.object({

@@ -20,7 +20,7 @@ import {
   whoamiAnswer,
 } from './rest.js'
 import { defineRoutes } from './routes-definition.js'
-import { agentDeleteQuery } from './routes-queries.js'
+import { agentDeleteQuery, tenantEraseQuery } from './routes-queries.js'
 
 /** A sign-up; `invite` is the code the operator gave out, where the service asks for one. */
 export const signupBody = signupRequest.extend({ invite: z.string().max(200).optional() })
@@ -82,6 +82,22 @@ export const accountRoutes = defineRoutes({
     permission: 'credential',
     answers: { 200: { description: 'The caller', schema: whoamiAnswer } },
     problems: [],
+  },
+  tenantErase: {
+    method: 'DELETE',
+    path: '/v1/tenant',
+    tag: 'Accounts',
+    summary: 'Erase the tenant, with all agents, people and keys, for good',
+    description:
+      'For an owner, with a session or a key of their own that is narrowed in nothing. No content opens any more and no ' +
+      'credential of the tenant holds; its e-mail addresses are free. `name` has to repeat the name of the tenant.',
+    permission: 'manager',
+    query: tenantEraseQuery,
+    answers: {
+      204: { description: 'Erased' },
+      202: { description: 'Erased; the tombstone waits for the object store', schema: erasure },
+    },
+    problems: ['forbidden', 'kms_unavailable'],
   },
   keyCreate: {
     method: 'POST',

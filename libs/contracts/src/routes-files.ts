@@ -1,6 +1,7 @@
 import {
   appendAnswer,
   copyRequest,
+  deletedFile,
   flushAnswer,
   flushRequest,
   listOf,
@@ -239,6 +240,18 @@ export const fileRoutes = defineRoutes({
     query: listQuery,
     answers: { 200: { description: 'Versions', schema: listOf(version) } },
     problems: ['not_found', 'is_directory'],
+  },
+  deletedFiles: {
+    method: 'GET',
+    path: `${HOME}/deleted`,
+    tag: 'History',
+    summary: 'Deleted files that can still be restored, with where they last were',
+    permission: 'reader',
+    query: listQuery,
+    answers: {
+      200: { description: 'Deleted files, in the order of their ids', schema: listOf(deletedFile) },
+    },
+    problems: ['not_found'],
   },
   restore: {
     method: 'POST',

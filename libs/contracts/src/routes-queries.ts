@@ -28,6 +28,10 @@ export type FileDeleteQuery = z.infer<typeof fileDeleteQuery>
 export const agentDeleteQuery = z.object({ erase: flag.optional() })
 export type AgentDeleteQuery = z.infer<typeof agentDeleteQuery>
 
+/** `name` repeats the name of the tenant that is to be erased. */
+export const tenantEraseQuery = z.object({ name: z.string().min(1).max(200) })
+export type TenantEraseQuery = z.infer<typeof tenantEraseQuery>
+
 export const statQuery = z.object({ path: path.default('') })
 export type StatQuery = z.infer<typeof statQuery>
 

@@ -2,6 +2,7 @@ import { KEK_LEASE_MS } from '@agentfs/crypto'
 import type { Database } from '@agentfs/storage'
 import { Accounts } from './accounts/accounts.js'
 import { Secrets } from './accounts/secrets.js'
+import { Tenants } from './accounts/tenants.js'
 import { AgentGate } from './agents/agent-gate.js'
 import { Agents } from './agents/agents.js'
 import { AuditLog } from './audit/audit-log.js'
@@ -106,6 +107,7 @@ export function createEngine(options: EngineOptions): Engine {
   const accounts = new Accounts({ database, vault, secrets, resources, clock }, gate, administration)
   return {
     accounts,
+    tenants: new Tenants({ database, resources, vault, administration, erasures, clock }),
     agents: new Agents(database, vault, gate, administration, erasures, clock, packHint),
     mirrors: new MirrorSettings({
       database,

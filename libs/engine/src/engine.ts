@@ -5,6 +5,7 @@ import type { FilesApi } from './api/files-api.js'
 import type { IdempotencyApi } from './api/idempotency-api.js'
 import type { MirrorsApi } from './api/mirrors-api.js'
 import type { SyncApi } from './api/sync-api.js'
+import type { TenantsApi } from './api/tenants-api.js'
 
 /**
  * The service without HTTP. Every method refuses with an AgentfsError; what the caller may not know of answers
@@ -12,6 +13,7 @@ import type { SyncApi } from './api/sync-api.js'
  */
 export interface Engine {
   readonly accounts: AccountsApi
+  readonly tenants: TenantsApi
   readonly agents: AgentsApi
   readonly mirrors: MirrorsApi
   readonly files: FilesApi

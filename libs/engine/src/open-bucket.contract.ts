@@ -37,7 +37,7 @@ export async function openBucket(
     const binding = { tenantId, keyId, keyVersion }
     const kekVersion = wrappedKekVersion(binding, wrapped)
     const kek = keks.get(kekVersion)
-    if (kek === undefined || tombstones.has(keyId)) continue
+    if (kek === undefined || tombstones.has(keyId) || tombstones.has(tenantId)) continue
     keys.set(keyId, unwrapKey({ ...binding, kek, kekVersion }, wrapped))
   }
   const opened: string[] = []

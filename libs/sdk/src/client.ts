@@ -94,6 +94,12 @@ export class AgentfsClient {
     return response.status === 202 ? ((await response.json()) as Erasure) : null
   }
 
+  /** Erases the caller's tenant for good, its name repeated; the answer says what is still to follow, null where nothing is. */
+  async eraseTenant(name: string): Promise<Erasure | null> {
+    const response = await this.#http.request('DELETE', '/v1/tenant', { query: { name } })
+    return response.status === 202 ? ((await response.json()) as Erasure) : null
+  }
+
   /** A page of audit events, newest first. */
   auditEvents(query: Partial<AuditQuery> = {}): Promise<ListOf<AuditEvent>> {
     return this.#http.json('GET', '/v1/audit/events', { query })

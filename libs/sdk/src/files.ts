@@ -1,4 +1,12 @@
-import type { AppendAnswer, Erasure, ListOf, Stat, Version, WriteAnswer } from '@agentfs/contracts'
+import type {
+  AppendAnswer,
+  DeletedFile,
+  Erasure,
+  ListOf,
+  Stat,
+  Version,
+  WriteAnswer,
+} from '@agentfs/contracts'
 import type { Http, RequestBody, RequestOptions } from './http.js'
 import { encodePath } from './paths.js'
 
@@ -184,6 +192,11 @@ export class Files {
     return this.#http.json('GET', `${this.#base}/nodes/${encodeURIComponent(node)}/versions`, {
       query: options,
     })
+  }
+
+  /** A page of the deleted files that can still be restored, each with where it last was. */
+  deleted(options: { limit?: number; cursor?: string } = {}): Promise<ListOf<DeletedFile>> {
+    return this.#http.json('GET', `${this.#base}/deleted`, { query: options })
   }
 
   /** Makes an old version, by id, number or instant, the head again (as a new version). */

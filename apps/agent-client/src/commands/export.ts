@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { EXIT, UsageError } from '../exit-codes.js'
 import { formatBytes } from '../terminal/format.js'
-import { planExport } from '../transfer/export-plan.js'
+import { type ExportChoice, planExport } from '../transfer/export-plan.js'
 import { type Exported, runExport } from '../transfer/export-run.js'
 import { loadManifest, saveManifest } from '../transfer/export-state.js'
 import type { ExportTarget } from '../transfer/export-target.js'
@@ -25,6 +25,7 @@ interface ExportOptions {
   readonly format?: Format
   readonly versions: 'all' | 'head'
   readonly plain?: boolean
+  readonly deleted?: boolean
   readonly resume?: boolean
 }
 
@@ -60,7 +61,7 @@ async function exportToStdout(
   const form = options.plain === true ? 'plain' : 'markdown'
   const done = await interruptible(async (signal) => {
     const about = await context.client().getAgent(context.agent())
-    const plan = await planExport(agent, about, { path, versions: options.versions, form }, signal)
+    const plan = await planExport(agent, about, choiceOf(path, options), signal)
     const target =
       format === 'tar'
         ? TarTarget.toStream(form, process.stdout)
@@ -85,10 +86,10 @@ async function exportToDisk(
     let plan: Manifest
     if (resumes) {
       plan = await loadManifest(places.plan)
-      assertSame(plan, { agent: about.id, path, form, versions: options.versions })
+      assertSame(plan, about.id, choiceOf(path, options))
       context.output.note(`going on with the export as of ${plan.header.exportedAt}, seq ${plan.header.seq}`)
     } else {
-      plan = await planExport(agent, about, { path, versions: options.versions, form }, signal)
+      plan = await planExport(agent, about, choiceOf(path, options), signal)
       await mkdir(dirname(places.plan), { recursive: true })
       await saveManifest(plan, places.plan)
     }
@@ -132,10 +133,15 @@ function tell(context: CommandContext, done: Exported, to: string, onStdout: boo
   const { missing } = done
   for (const { path, number, reason } of missing)
     context.output.note(`not exported: ${path} v${number}: ${reason}`)
-  const text = `${done.files} files, ${done.versions} versions, ${formatBytes(done.bytes)} to ${to}`
+  const gone = done.deleted === 0 ? '' : `, ${done.deleted} deleted files`
+  const text = `${done.files} files${gone}, ${done.versions} versions, ${formatBytes(done.bytes)} to ${to}`
   if (onStdout) context.output.result({ event: 'done', to, ...done }, context.output.quiet ? '' : text)
   else context.output.note(text)
   if (missing.length > 0) process.exitCode = EXIT.failed
+}
+
+function choiceOf(path: string, { versions, plain = false, deleted = false }: ExportOptions): ExportChoice {
+  return { path, versions, form: plain ? 'plain' : 'markdown', deleted }
 }
 
 function formatOf(to: string): Format {
@@ -175,20 +181,18 @@ async function prepare({ final, plan, partial }: Places, format: Format, resume:
   return started
 }
 
-function assertSame(
-  { header }: Manifest,
-  wanted: { readonly agent: string; readonly path: string; readonly form: string; readonly versions: string },
-): void {
+function assertSame({ header }: Manifest, agent: string, wanted: ExportChoice): void {
   const path = wanted.path.replace(/^\/|\/$/g, '')
   const differs =
-    header.agent.id !== wanted.agent ||
+    header.agent.id !== agent ||
     header.path !== path ||
     header.form !== wanted.form ||
-    header.versions !== wanted.versions
+    header.versions !== wanted.versions ||
+    (header.deleted ?? false) !== wanted.deleted
   if (!differs) return
   throw new UsageError(
     `the export that was started is of ${header.agent.name}${header.path === '' ? '' : `, ${header.path}`}, ` +
-      `--versions ${header.versions}${header.form === 'plain' ? ', --plain' : ''}: resume it with the same options`,
+      `--versions ${header.versions}${header.form === 'plain' ? ' --plain' : ''}${header.deleted === true ? ' --deleted' : ''}: resume it with the same options`,
   )
 }
 
@@ -223,6 +227,7 @@ export function addExportCommand(program: Command): void {
         .choices(['all', 'head'])
         .default('head'),
     )
+    .option('--deleted', 'deleted files that can still be restored too, marked as such')
     .option(
       '--plain',
       'Markdown files byte for byte too, without the line of frontmatter that tells where they are from',

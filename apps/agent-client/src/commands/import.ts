@@ -21,6 +21,7 @@ interface ImportOptions {
   readonly overwrite?: boolean
   readonly skipExisting?: boolean
   readonly acceptChanges?: boolean
+  readonly deleted?: boolean
   readonly dryRun?: boolean
   readonly resume?: boolean
 }
@@ -59,7 +60,11 @@ async function importFrom(context: CommandContext, source: ImportSource, task: T
   const agent = context.client().agent(about.id)
   const contents = new VersionContents(agent, signal)
   const tree = await retrying(signal, () => readTree(agent.sync, signal))
-  const plan = await planImport(source, into, onConflict, tree, { agent, contents, signal })
+  const leftOut = options.deleted === true ? 0 : source.deleted.length
+  const wanted = leftOut === 0 ? source : { ...source, deleted: [] }
+  const plan = await planImport(wanted, into, onConflict, tree, { agent, contents, signal })
+  if (leftOut > 0)
+    context.output.note(`${leftOut} deleted files are left out; --deleted brings them, as deleted files`)
   for (const { path, reason } of source.troubles) context.output.note(`left out: ${path}: ${reason}`)
   if (plan.conflicts.length > 0) {
     refuse(context, plan)
@@ -100,7 +105,14 @@ async function sourceOf(
   const named = agentOf(given, options.fromAgent)
   if (named === undefined) return openSource(given ?? '', options.versions ?? 'all')
   const about = await context.client().getAgent(named.agent)
-  return agentSource(context.client().agent(about.id), about, named.path, options.versions ?? 'head', signal)
+  return agentSource(
+    context.client().agent(about.id),
+    about,
+    named.path,
+    options.versions ?? 'head',
+    options.deleted ?? false,
+    signal,
+  )
 }
 
 function agentOf(
@@ -137,7 +149,8 @@ function foretell({ output }: CommandContext, plan: ImportPlan): void {
     const versions = source.versions.length - from
     if (standing !== undefined && (source.kind !== 'file' || versions === 0)) continue
     const what = standing === undefined ? 'create' : 'write'
-    const shown = source.kind === 'directory' ? `${path}/` : path
+    const shown =
+      source.kind === 'directory' ? `${path}/` : source.deleted === true ? `${path}, deleted` : path
     output.row(
       { event: 'would', what, kind: source.kind, path, versions },
       `${what} ${shown}${versions > 1 ? ` (${versions} versions)` : ''}`,
@@ -156,7 +169,7 @@ function tell(
   about: Agent,
 ): void {
   const { output } = context
-  const { files, versions, bytes, failed, beside } = done
+  const { files, deleted, versions, bytes, failed, beside } = done
   for (const { path, reason } of failed.slice(0, NAMED_MAX)) output.note(`not imported: ${path}: ${reason}`)
   if (failed.length > NAMED_MAX) output.note(`and ${failed.length - NAMED_MAX} more; --json names all`)
   for (const { path, reason } of beside) output.note(`${path}: ${reason}`)
@@ -171,7 +184,8 @@ function tell(
   }
   const there = plan.same === 0 ? '' : `, ${plan.same} were there already`
   const passed = plan.skipped.length === 0 ? '' : `, ${plan.skipped.length} skipped`
-  const text = `${files} files, ${versions} versions, ${formatBytes(bytes)} from ${source.name} to ${about.name}${there}${passed}`
+  const gone = deleted === 0 ? '' : `, ${deleted} deleted files`
+  const text = `${files} files${gone}, ${versions} versions, ${formatBytes(bytes)} from ${source.name} to ${about.name}${there}${passed}`
   output.result(result, output.quiet ? '' : text)
   if (failed.some(({ code }) => code === 'quota_exceeded' || code === 'too_large'))
     process.exitCode = EXIT.quota
@@ -201,6 +215,7 @@ export function addImportCommand(program: Command): void {
     .option('--overwrite', 'write over what differs; the old versions stay in the history')
     .option('--skip-existing', 'leave alone what is there')
     .option('--accept-changes', 'take files of an export that were edited since')
+    .option('--deleted', 'deleted files too, which can be restored then; one whose name is taken is skipped')
     .option('--dry-run', 'say what would be done, and do nothing')
     .option(
       '--resume',

@@ -5,10 +5,10 @@ import {
   nameToBytes,
   type NodeImage,
   parsePath,
-  type Version,
 } from '@agentfs/contracts'
 import { type AgentHandle, readTree, type TreeSnapshot } from '@agentfs/sdk'
 import { extname } from 'node:path'
+import { deletedNodes } from './export-deleted.js'
 import {
   type Manifest,
   type ManifestNode,
@@ -17,13 +17,17 @@ import {
   placeOf,
   type VersionLine,
 } from './manifest.js'
+import { inParallel } from './in-parallel.js'
 import { retrying } from './retrying.js'
+import { versionLinesOf } from './version-lines.js'
 
 /** What to export. */
 export interface ExportChoice {
   readonly path: string
   readonly versions: 'all' | 'head'
   readonly form: 'markdown' | 'plain'
+  /** Deleted files too, while they can be restored. */
+  readonly deleted: boolean
 }
 
 const LISTINGS_AT_ONCE = 8
@@ -42,29 +46,32 @@ export async function planExport(
   await inParallel(LISTINGS_AT_ONCE, nodes, async (node) => {
     const image = tree.nodes.get(node.line.node)
     if (image?.kind !== 'file' || image.version === null) return
-    node.versions.push(...(await versionsOf(agent, image, choice.versions, signal)))
+    node.versions.push(...(await versionLinesOf(agent, image, choice.versions, signal)))
   })
+  if (choice.deleted) nodes.push(...(await deletedNodes(agent, tree, choice, signal)))
   return {
     header: {
       type: 'export',
       format: 'agentfs-export',
-      formatVersion: 1,
+      formatVersion: choice.deleted ? 2 : 1,
       agent: { id: about.id, name: about.name },
       epoch: tree.epoch,
       seq: tree.seq,
       path: parsePath(choice.path).join('/'),
       versions: choice.versions,
       form: choice.form,
+      ...(choice.deleted ? { deleted: true } : {}),
       exportedAt: new Date().toISOString(),
     },
     nodes,
   }
 }
 
-/** Where the content of a version lies within an export. */
+/** Where the content of a version lies within an export; those of a deleted file are all earlier ones. */
 export function fileOf(node: NodeLine, version: VersionLine, head: boolean): string {
   const names = namesOfPlace(node, 'the plan')
-  if (!head) return `versions/${node.node}/${version.number}${ordinaryExtension(names)}`
+  if (!head || node.deletedAt !== undefined)
+    return `versions/${node.node}/${version.number}${ordinaryExtension(names)}`
   return isOrdinary(names) ? `files/${names.join('/')}` : `renamed/${node.node}${ordinaryExtension(names)}`
 }
 
@@ -129,60 +136,4 @@ function lineOf(image: NodeImage, names: readonly Name[]): NodeLine {
     ...(target === undefined ? {} : { target }),
     ...(xattrs === undefined || Object.keys(xattrs).length === 0 ? {} : { xattrs }),
   }
-}
-
-/** The versions up to the head of the snapshot, oldest first: all, or the head alone. */
-async function versionsOf(
-  agent: AgentHandle,
-  image: NodeImage,
-  which: 'all' | 'head',
-  signal: AbortSignal,
-): Promise<VersionLine[]> {
-  const head = image.version
-  const { id: node, number, modifiedBy: author, modifiedAt: at, size } = image
-  // The only version of a file is told by the file.
-  if (head !== null && number === 1) {
-    return [
-      { type: 'version', node, version: head, number, parents: [], parentNumbers: [], author, at, size },
-    ]
-  }
-  const found: VersionLine[] = []
-  const numbers = new Map<string, number>()
-  let cursor: string | undefined
-  do {
-    const page: { limit: number; cursor?: string } = {
-      limit: which === 'head' ? 3 : 1_000,
-      ...(cursor === undefined ? {} : { cursor }),
-    }
-    const listed = await retrying(signal, () => agent.files.versionsOfNode(node, page))
-    // What came after the snapshot is newer than its head.
-    for (const version of listed.data) {
-      numbers.set(version.version, version.number)
-      if (version.number <= number) found.push(versionLineOf(node, version))
-    }
-    cursor = which === 'head' && found.length > 0 ? undefined : (listed.nextCursor ?? undefined)
-  } while (cursor !== undefined)
-  const chosen = which === 'head' ? found.slice(0, 1) : found.toReversed()
-  return chosen.map((line) => ({
-    ...line,
-    parentNumbers: line.parents.flatMap((parent) => numbers.get(parent) ?? []),
-  }))
-}
-
-function versionLineOf(node: string, it: Version): VersionLine {
-  const { version, number, parents, author, at, size } = it
-  return { type: 'version', node, version, number, parents, parentNumbers: [], author, at, size }
-}
-
-/** Does something for each item, so many at once. */
-export async function inParallel<T>(
-  atOnce: number,
-  items: readonly T[],
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const rest = items.values()
-  const lane = async (): Promise<void> => {
-    for (const item of rest) await work(item)
-  }
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane))
 }

@@ -7,6 +7,8 @@ import type { VersionContents } from './version-contents.js'
 export interface Exported {
   readonly nodes: number
   readonly files: number
+  /** Files that are deleted and can be restored. */
+  readonly deleted: number
   readonly versions: number
   readonly bytes: number
   /** Versions that an earlier run had brought already. */
@@ -31,7 +33,7 @@ export async function runExport(
   const place = async ({ line, versions: own }: ManifestNode, at: number): Promise<void> => {
     const version = own[at]
     if (version === undefined) return
-    const head = at === own.length - 1
+    const head = at === own.length - 1 && line.deletedAt === undefined
     const before = target.placed(version)
     if (before !== undefined) {
       Object.assign(version, before)
@@ -65,7 +67,8 @@ export async function runExport(
   await target.finish(plan)
   return {
     nodes: plan.nodes.length,
-    files: plan.nodes.filter(({ line }) => line.type === 'file').length,
+    files: plan.nodes.filter(({ line }) => line.type === 'file' && line.deletedAt === undefined).length,
+    deleted: plan.nodes.filter(({ line }) => line.deletedAt !== undefined).length,
     versions: versions.length - missing.length,
     bytes: sumOf(versions),
     resumed: versions.length - wanted.length,

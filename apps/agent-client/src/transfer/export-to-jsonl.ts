@@ -108,6 +108,7 @@ export class JsonlTarget implements ExportTarget {
       version: version.version,
       number,
       head,
+      ...(node.deletedAt === undefined ? {} : { deletedAt: node.deletedAt }),
       parents,
       author,
       at,

@@ -1,7 +1,7 @@
 import { type Name, type NodeImage, uuidv7 } from '@agentfs/contracts'
 import type { AgentHandle, TreeSnapshot } from '@agentfs/sdk'
 import { bytesOf } from './export-target.js'
-import { inParallel } from './export-plan.js'
+import { inParallel } from './in-parallel.js'
 import { sha256OfStream } from './hashing.js'
 import {
   type ImportSource,
@@ -11,6 +11,7 @@ import {
   type Trouble,
 } from './import-source.js'
 import { allPages } from '../commands/pages.js'
+import { deletedToBring } from './import-deleted.js'
 import { retrying } from './retrying.js'
 import type { VersionContents } from './version-contents.js'
 
@@ -46,6 +47,8 @@ export interface ImportPlan {
   /** In the order of the source; folders that are missing on the way to the target come first. */
   readonly nodes: readonly PlannedNode[]
   readonly links: readonly PlannedLink[]
+  /** Folders that are there only for deleted files to be deleted in; they go again. */
+  readonly temporary: readonly PlannedNode[]
   readonly same: number
   readonly skipped: readonly string[]
   readonly conflicts: readonly Trouble[]
@@ -70,9 +73,11 @@ export async function planImport(
     const at = (names: readonly Name[]): readonly Name[] => [...into, ...names]
     planner.place({ ...node, names: at(node.names), links: node.links.map(at) })
   }
+  const broughtBack = await deletedToBring(source.deleted, into, target)
+  for (const node of broughtBack.nodes) planner.placeDeleted(node)
   const links = planner.links()
   const kept: (PlannedNode | undefined)[] = [...planner.nodes]
-  let same = 0
+  let same = broughtBack.same
   await inParallel(COMPARED_AT_ONCE, [...kept.keys()], async (index) => {
     const node = kept[index]
     if (node?.standing === undefined) return
@@ -89,14 +94,20 @@ export async function planImport(
       kept[index] = planner.settle(node.path, 'has other content') ? { ...node, from: 0 } : undefined
     }
   })
-  const { skipped, conflicts } = planner
-  return { nodes: kept.filter((node) => node !== undefined), links, same, skipped, conflicts }
+  const { skipped, conflicts, temporary } = planner
+  const nodes = kept.filter((node) => node !== undefined)
+  // A deleted file had its name before the file that has it now: folders, then what is deleted, then all else.
+  const order = ({ source: { kind, deleted } }: PlannedNode): number =>
+    kind === 'directory' ? 0 : deleted === true ? 1 : 2
+  const ordered = nodes.toSorted((one, other) => order(one) - order(other))
+  return { nodes: ordered, links, temporary, same, skipped, conflicts }
 }
 
 class Planner {
   readonly nodes: PlannedNode[] = []
   readonly skipped: string[] = []
   readonly conflicts: Trouble[] = []
+  readonly temporary: PlannedNode[] = []
   readonly #tree: TreeSnapshot
   readonly #onConflict: OnConflict
   /** Directories that are made, by path; null for what is not. */
@@ -149,6 +160,32 @@ class Planner {
       from: 0,
       replaces,
     })
+  }
+
+  /** Places a file that is to be deleted again, with folders that are made for it where they are missing. */
+  placeDeleted(source: SourceNode): void {
+    const { names } = source
+    const path = shown(names)
+    let parent = this.#tree.root
+    for (let depth = 1; depth < names.length; depth++) {
+      const above = names.slice(0, depth)
+      const known = this.#directories.get(above.join('/'))
+      if (known === undefined) {
+        const standing = this.#at(parent, above.at(-1) ?? '')
+        if (standing !== undefined && standing.kind !== 'directory') return void this.skipped.push(path)
+        this.place({ kind: 'directory', names: above, links: [], versions: [] })
+        const made = this.nodes.at(-1)
+        if (standing === undefined && made !== undefined) this.temporary.push(made)
+      }
+      const next = this.#directories.get(above.join('/')) ?? null
+      if (next === null) return void this.skipped.push(path)
+      parent = next
+    }
+    const name = names.at(-1) ?? ''
+    // What lives there now cannot be told from what was deleted there.
+    if (this.#at(parent, name) !== undefined) return void this.skipped.push(path)
+    const place = { source, path, parent, name, node: uuidv7() }
+    this.nodes.push({ ...place, standing: undefined, from: 0, replaces: undefined })
   }
 
   /** What becomes of something that is taken: true where it is written over. */

@@ -31,6 +31,8 @@ export interface ImportManner {
 /** What an import did. */
 export interface Imported {
   readonly files: number
+  /** Files that were brought as deleted ones. */
+  readonly deleted: number
   readonly directories: number
   readonly versions: number
   readonly bytes: number
@@ -49,7 +51,7 @@ export class Importer {
   readonly #signal: AbortSignal
   readonly #failed: (Trouble & { code: string | undefined })[] = []
   readonly #beside: Trouble[] = []
-  readonly #counts = { files: 0, directories: 0, versions: 0, bytes: 0 }
+  readonly #counts = { files: 0, deleted: 0, directories: 0, versions: 0, bytes: 0 }
   #outOfRoom = false
 
   constructor(
@@ -85,6 +87,7 @@ export class Importer {
     }
     if (!this.#outOfRoom) {
       await this.#links(plan)
+      await this.#removeTemporary(plan)
       await this.#directoryAttributes(plan)
     }
     await this.#pusher.flush()
@@ -256,7 +259,7 @@ export class Importer {
     if (results.some(({ status }) => status === 'refused' || status === 'parts_missing')) return
     const { kind } = planned.source
     if (operations.some(({ op }) => op === 'create' || op === 'symlink') || planned.standing !== undefined) {
-      if (kind === 'file') this.#counts.files++
+      if (kind === 'file') this.#counts[planned.source.deleted === true ? 'deleted' : 'files']++
       else if (kind === 'directory') this.#counts.directories++
     }
     if (version === undefined) return
@@ -279,6 +282,16 @@ export class Importer {
           this.#failed.push({ path, reason: result.message, code: result.code })
       }
       await this.#pusher.add({ operations: [{ op: 'link', node, parent, name }], bytes: 0, settle })
+    }
+  }
+
+  async #removeTemporary({ temporary }: ImportPlan): Promise<void> {
+    for (const { node, parent, name } of temporary.toReversed()) {
+      await this.#pusher.add({
+        operations: [{ op: 'rmdir', node, parent, name }],
+        bytes: 0,
+        settle: () => undefined,
+      })
     }
   }
 
@@ -311,8 +324,8 @@ function createOf({ source, node, parent, name }: PlannedNode): Operation {
   }
 }
 
-/** What follows the content: extended attributes, and for a file that was there already its mode. */
-function closingOf({ source, node, standing, from }: PlannedNode): Operation[] {
+/** What follows the content: extended attributes, for a file that was there already its mode, and the end of a deleted one. */
+function closingOf({ source, node, parent, name: entry, standing, from }: PlannedNode): Operation[] {
   const operations: Operation[] = []
   const written = from < source.versions.length
   const attributes = given(source)
@@ -322,6 +335,7 @@ function closingOf({ source, node, standing, from }: PlannedNode): Operation[] {
     for (const [name, value] of Object.entries(source.xattrs ?? {}))
       operations.push({ op: 'setxattr', node, name, value })
   }
+  if (source.deleted === true) operations.push({ op: 'unlink', node, parent, name: entry })
   return operations
 }
 

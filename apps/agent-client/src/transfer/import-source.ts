@@ -24,6 +24,8 @@ export interface SourceNode {
   readonly links: readonly (readonly Name[])[]
   /** Oldest first; the last one becomes the head. */
   readonly versions: readonly SourceVersion[]
+  /** Of a file that is brought as a deleted one. */
+  readonly deleted?: true
 }
 
 /** Something that cannot be taken over, and why. */
@@ -37,6 +39,8 @@ export interface ImportSource {
   /** As people read it. */
   readonly name: string
   readonly nodes: readonly SourceNode[]
+  /** Files that were deleted where the source is from; their folders need not be among the nodes. */
+  readonly deleted: readonly SourceNode[]
   /** What of the source was left out. */
   readonly troubles: readonly Trouble[]
   close(): Promise<void>

@@ -12,8 +12,8 @@ import { z } from 'zod'
 
 /** What the manifest of an export is called, in its folder or archive. */
 export const MANIFEST_NAME = 'agentfs-export.ndjson'
-/** The version of the format that this client writes; it reads this one only. */
-const MANIFEST_VERSION = 1
+/** The newest version of the format. Exports with deleted files have it: a client that knew only the first would revive them. */
+const MANIFEST_VERSION = 2
 
 const place = z.object({ path: z.string(), pathBase64: z.base64().optional() })
 /** A path, also in bytes where it is no UTF-8. */
@@ -22,7 +22,7 @@ export type Place = z.infer<typeof place>
 const headerLine = z.object({
   type: z.literal('export'),
   format: z.literal('agentfs-export'),
-  formatVersion: z.literal(MANIFEST_VERSION),
+  formatVersion: z.union([z.literal(1), z.literal(MANIFEST_VERSION)]),
   agent: z.object({ id: uuid, name: z.string() }),
   /** The address the whole tree is as of. */
   epoch: z.int(),
@@ -32,6 +32,8 @@ const headerLine = z.object({
   versions: z.enum(['all', 'head']),
   /** `markdown`: Markdown files carry our line of frontmatter; `plain`: no file does. */
   form: z.enum(['markdown', 'plain']),
+  /** Deleted files are in it too, behind all others. */
+  deleted: z.literal(true).optional(),
   exportedAt: z.iso.datetime(),
 })
 type HeaderLine = z.infer<typeof headerLine>
@@ -51,6 +53,8 @@ const nodeLine = place.extend({
   xattrs: z.record(z.string(), z.string()).optional(),
   /** Further names of the same file (hard links). */
   links: z.array(place).optional(),
+  /** Of a file that was deleted and can still be restored; its path is where it last was, and no folder of it need be there. */
+  deletedAt: z.iso.datetime().optional(),
 })
 /** A node; parents come before what is in them. */
 export type NodeLine = z.infer<typeof nodeLine>

@@ -315,7 +315,7 @@ describe('what is refused', () => {
         ['', /is empty/],
         ['garbage\n', /line 1 is no JSON/],
         ['[]\n', /line 1 is no line/],
-        ['{"type":"export","formatVersion":2}\n', /newer agentfs-client/],
+        ['{"type":"export","formatVersion":3}\n', /newer agentfs-client/],
       ] as const) {
         writeFileSync(path, text)
         await expect(loadManifest(path)).rejects.toThrow(wanted)

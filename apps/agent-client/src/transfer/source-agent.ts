@@ -13,9 +13,10 @@ export async function agentSource(
   about: Agent,
   path: string,
   which: 'all' | 'head',
+  deleted: boolean,
   signal: AbortSignal,
 ): Promise<ImportSource> {
-  const plan = await planExport(agent, about, { path, versions: which, form: 'plain' }, signal)
+  const plan = await planExport(agent, about, { path, versions: which, form: 'plain', deleted }, signal)
   const contents = new VersionContents(agent, signal)
   const taken = nodesOfManifest(plan, which, (version) => contentOf(contents, version))
   return {

@@ -25,8 +25,8 @@ async function exportedFolder(path: string, which: 'all' | 'head'): Promise<Impo
     for (const { file, missing } of versions)
       if (missing === undefined) assertInside(file, join(path, MANIFEST_NAME))
   }
-  const { nodes, troubles } = nodesOfManifest(manifest, which, ({ file }) => readInside(root, file ?? ''))
-  return { name: path, nodes, troubles, close: () => Promise.resolve() }
+  const taken = nodesOfManifest(manifest, which, ({ file }) => readInside(root, file ?? ''))
+  return { name: path, ...taken, close: () => Promise.resolve() }
 }
 
 /** A regular file below a folder, reached through no symbolic link. */
@@ -83,7 +83,7 @@ async function anyFolder(path: string): Promise<ImportSource> {
     } else troubles.push({ path: shown(names), reason: 'a socket, pipe or device; these are not kept' })
   }
   await visit(Buffer.from(path), [])
-  return { name: path, nodes, troubles, close: () => Promise.resolve() }
+  return { name: path, nodes, deleted: [], troubles, close: () => Promise.resolve() }
 }
 
 async function* readExactly(path: Buffer, size: number): AsyncGenerator<Uint8Array> {

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { collect } from './collect.js'
 import { loadManifest } from './export-state.js'
 import { manifestBeside } from './export-to-jsonl.js'
-import { type ImportSource, type SourceNode, type SourceVersion, timeOf } from './import-source.js'
+import { type ImportSource, shown, type SourceNode, type SourceVersion, timeOf } from './import-source.js'
 import { linesOf } from './lines.js'
 import { damaged, namesOfPlace } from './manifest.js'
 import { nodesOfManifest } from './source-of-manifest.js'
@@ -15,6 +15,7 @@ const document = z.looseObject({
   version: uuid.optional(),
   number: z.int().optional(),
   at: z.iso.datetime({ offset: true }).optional(),
+  deletedAt: z.iso.datetime({ offset: true }).optional(),
   sha256: sha256Hex.optional(),
   text: z.string().nullish(),
   base64: z.base64().nullish(),
@@ -32,6 +33,7 @@ interface Line {
 export async function jsonlSource(path: string, which: 'all' | 'head'): Promise<ImportSource> {
   const byVersion = new Map<string, Line>()
   const byPath = new Map<string, Line[]>()
+  const deletedLines = new Set<string>()
   let number = 0
   for await (const { bytes, start, end } of linesOf(createReadStream(path))) {
     number++
@@ -48,11 +50,25 @@ export async function jsonlSource(path: string, which: 'all' | 'head'): Promise<
     const entry: Line = { names, version, number: found.number ?? number }
     if (found.version !== undefined) byVersion.set(found.version, entry)
     const key = names.join('/')
+    // A deleted file may have had the path of another one; without a manifest there is no telling which was which.
+    if (found.deletedAt !== undefined) {
+      deletedLines.add(shown(names))
+      continue
+    }
     byPath.set(key, [...(byPath.get(key) ?? []), entry])
   }
   const beside = manifestBeside(path)
-  if (!existsSync(beside))
-    return { name: path, nodes: nodesOf(byPath, which), troubles: [], close: () => Promise.resolve() }
+  if (!existsSync(beside)) {
+    const reason = 'was deleted; only with the manifest beside it can it be brought back as such'
+    const troubles = [...deletedLines].map((gone) => ({ path: gone, reason }))
+    return {
+      name: path,
+      nodes: nodesOf(byPath, which),
+      deleted: [],
+      troubles,
+      close: () => Promise.resolve(),
+    }
+  }
   const manifest = await loadManifest(beside)
   for (const { line, versions } of manifest.nodes) {
     for (const { version, number: at, missing } of versions) {

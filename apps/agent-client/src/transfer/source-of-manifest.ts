@@ -8,8 +8,9 @@ export function nodesOfManifest(
   manifest: Manifest,
   which: 'all' | 'head',
   open: (version: VersionLine) => AsyncIterable<Uint8Array>,
-): { nodes: SourceNode[]; troubles: Trouble[] } {
+): { nodes: SourceNode[]; deleted: SourceNode[]; troubles: Trouble[] } {
   const nodes: SourceNode[] = []
+  const deleted: SourceNode[] = []
   const troubles: Trouble[] = []
   const directories = new Set<string>()
   for (const [index, node] of manifest.nodes.entries()) {
@@ -17,7 +18,10 @@ export function nodesOfManifest(
     const names = namesOfPlace(node.line, where)
     const key = names.slice(0, -1).join('/')
     if (names.length === 0 && index > 0) throw damaged(`${where}: a second root`)
-    if (names.length > 1 && !directories.has(key))
+    const gone = node.line.deletedAt !== undefined
+    if (gone && node.line.type !== 'file')
+      throw damaged(`${where}: ${node.line.path} is deleted, and no file`)
+    if (names.length > 1 && !gone && !directories.has(key))
       throw damaged(`${where}: ${node.line.path} comes before its folder`)
     if (node.line.type === 'directory') directories.add(names.join('/'))
     if (node.versions.at(-1)?.missing !== undefined) {
@@ -25,9 +29,10 @@ export function nodesOfManifest(
         path: node.line.path,
         reason: `its content is not in the export: ${node.versions.at(-1)?.missing ?? ''}`,
       })
-    } else nodes.push(nodeOf(node, which, open, where))
+    } else if (gone) deleted.push({ ...nodeOf(node, which, open, where), deleted: true })
+    else nodes.push(nodeOf(node, which, open, where))
   }
-  return { nodes, troubles }
+  return { nodes, deleted, troubles }
 }
 
 function nodeOf(

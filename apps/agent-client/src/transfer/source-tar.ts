@@ -50,7 +50,7 @@ function bytesAt(
 function nodesOfEntries(
   path: string,
   entries: readonly TarEntry[],
-): { nodes: SourceNode[]; troubles: Trouble[] } {
+): { nodes: SourceNode[]; deleted: SourceNode[]; troubles: Trouble[] } {
   const nodes = new Map<string, SourceNode & { links: (readonly Name[])[] }>()
   const troubles: Trouble[] = []
   for (const entry of entries) {
@@ -97,7 +97,7 @@ function nodesOfEntries(
         troubles.push({ path: entry.name, reason: 'a pipe or device; these are not kept' })
     }
   }
-  return { nodes: [...nodes.values()], troubles }
+  return { nodes: [...nodes.values()], deleted: [], troubles }
 }
 
 function namesIn(path: string, name: string): Name[] {

@@ -1,5 +1,6 @@
 import { Controller, Inject, Req, Res } from '@nestjs/common'
 import {
+  type Erasure,
   type LoginAnswer,
   type LoginRequest,
   loginRequest,
@@ -7,6 +8,8 @@ import {
   type SignupAnswer,
   signupBody,
   type SignupBody,
+  tenantEraseQuery,
+  type TenantEraseQuery,
   type TokenAnswer,
   tokenRequest,
   type TokenRequest,
@@ -17,7 +20,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CallerOf } from '../auth/caller.js'
 import { ENGINE } from '../engine-token.js'
 import { Endpoint } from '../http/endpoint.js'
-import { JsonBody } from '../http/parameters.js'
+import { deletionAnswer } from '../http/deletion-answer.js'
+import { JsonBody, QueryOf } from '../http/parameters.js'
 import { AccountsService } from './accounts.service.js'
 
 /** Signing up, in and out; tokens; who one is. */
@@ -55,5 +59,14 @@ export class AccountsController {
   @Endpoint(routes.whoami)
   whoami(@CallerOf() caller: Caller): Promise<WhoamiAnswer> {
     return this.engine.accounts.whoami(caller)
+  }
+
+  @Endpoint(routes.tenantErase)
+  eraseTenant(
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @CallerOf() caller: Caller,
+    @QueryOf(tenantEraseQuery) { name }: TenantEraseQuery,
+  ): Promise<Erasure | undefined> {
+    return this.engine.tenants.erase(caller, name).then((erasure) => deletionAnswer(reply, erasure))
   }
 }

@@ -1,5 +1,6 @@
 import { Controller, Inject, Param, Res } from '@nestjs/common'
 import {
+  type DeletedFile,
   type ListOf,
   type ListQuery,
   listQuery,
@@ -43,6 +44,15 @@ export class HistoryController {
     @QueryOf(listQuery) query: ListQuery,
   ): Promise<ListOf<Version>> {
     return this.engine.files.versions(caller, agent, nodeRef(node), query)
+  }
+
+  @Endpoint(routes.deletedFiles)
+  deleted(
+    @CallerOf() caller: Caller,
+    @Param('agent') agent: string,
+    @QueryOf(listQuery) query: ListQuery,
+  ): Promise<ListOf<DeletedFile>> {
+    return this.engine.files.deleted(caller, agent, query)
   }
 
   @Endpoint(routes.restore)

@@ -1,6 +1,6 @@
 import { mintTenantScope } from '@agentfs/access'
 import { type Kms, SERVICE_TENANT_ID } from '@agentfs/crypto'
-import { type Finding, Fsck, isFault, tenantPrefix } from '@agentfs/engine'
+import { type Finding, Fsck, Generation, isFault, tenantPrefix } from '@agentfs/engine'
 import type { ObjectStore } from '@agentfs/storage'
 import { readConfig, type ServerConfig } from '../config.js'
 import { progressLine } from '../maintenance/progress-line.js'
@@ -41,6 +41,8 @@ export async function fsckCommand(
       `${(bytes / 1024 ** 2 / Math.max(0.001, (performance.now() - startedMs) / 1_000)).toFixed(1)} MiB/s`
     if (options.tenant === undefined && options.agent === undefined) {
       for await (const finding of checkServiceSecrets(objectStore, kms)) report(finding)
+      const miscounted = await new Generation(database, resources).problem()
+      if (miscounted !== undefined) report({ kind: 'damaged', tenantId: SERVICE_TENANT_ID, ...miscounted })
     }
     for (const [index, { scope, agentId }] of work.entries()) {
       const before = { ...counts }

@@ -3,14 +3,12 @@ import { KeyFileKms } from '@agentfs/crypto'
 import { databaseForRecovery, Generation, recover, rollForward } from '@agentfs/engine'
 import { openObjectStore } from '@agentfs/storage'
 import { readConfig, type ServerConfig } from '../config.js'
-import { homeAt, lockHome, makeHome } from '../home.js'
-import { explain, OperatorError } from '../operator-error.js'
+import { OperatorError } from '../operator-error.js'
 import { recoverServiceSecrets } from '../secrets/recover-service-secrets.js'
 import { openDatabase } from '../service/open-database.js'
 import { sharedResources } from '../service/open-storage.js'
 import { progressNotes, reportLines } from '../service/recovery-notes.js'
-import { Shutdown } from '../service/shutdown.js'
-import { onSignals } from './signals.js'
+import { withOfflineHome } from './offline-home.js'
 
 /**
  * Rebuilds the service from its object store and the KMS, or brings an older database up to them; gives the exit code: 1
@@ -21,22 +19,8 @@ export async function recoverCommand(
   options: { readonly json?: boolean; readonly rollForward?: boolean },
   config: ServerConfig = readConfig(),
 ): Promise<number> {
-  const home = homeAt(config.home)
-  await makeHome(home)
-  const note = (line: string): void => void process.stderr.write(`${line}\n`)
-  const shutdown = new Shutdown((name, error) => note(`stopping: ${name}: ${explain(error)}`))
-  const stopping = new AbortController()
-  let stoppedBy: NodeJS.Signals | undefined
-  const stopSignals = onSignals((signal) => {
-    stoppedBy = signal
-    stopping.abort()
-  })
-  const { signal } = stopping
-  try {
-    if (config.databaseUrl === undefined) {
-      const lock = lockHome(home)
-      shutdown.add('lock', () => lock.release())
-    }
+  const stopped = 'stopped; type the command again, and it goes on where it was'
+  return withOfflineHome(config, stopped, async ({ home, shutdown, signal, note }) => {
     const kms = await openKms(config.kms)
     const objectStore = await openObjectStore(config.objectStore)
     shutdown.add('object store', () => objectStore.close())
@@ -68,14 +52,7 @@ export async function recoverCommand(
       say('Type: agentfs-server start')
     }
     return report.lossCount === 0 ? 0 : 1
-  } catch (error) {
-    if (stoppedBy === undefined) throw error
-    note('stopped; type the command again, and it goes on where it was')
-    return stoppedBy === 'SIGINT' ? 130 : 143
-  } finally {
-    await shutdown.run()
-    stopSignals()
-  }
+  })
 }
 
 async function openKms(url: string): Promise<KeyFileKms> {

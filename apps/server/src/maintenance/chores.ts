@@ -3,7 +3,9 @@ import {
   Collector,
   CompactChore,
   type Chore,
+  ErasedTenantsChore,
   type FollowerOptions,
+  LivingTenants,
   OrphansChore,
   PackChore,
   PrefixChore,
@@ -48,48 +50,59 @@ export const CHORES: readonly ChoreEntry[] = [
     name: 'retain',
     description: 'forget versions and deleted files past retention',
     intervalMs: 6 * HOUR_MS,
-    make: (options) => new RetainChore(options),
+    make: (options) => living(new RetainChore(options), options),
   },
   {
     name: 'prefixes',
     description: 'keep old versions of files that were appended to as beginnings of a later one',
     intervalMs: HOUR_MS,
-    make: (options) => new PrefixChore(options),
+    make: (options) => living(new PrefixChore(options), options),
   },
   {
     name: 'compact',
     description: 'rewrite stored segments of which little is used, and merge small ones',
     intervalMs: HOUR_MS,
-    make: (options) => new CompactChore(options),
+    make: (options) => living(new CompactChore(options), options),
+  },
+  {
+    name: 'erased-tenants',
+    description:
+      'delete what is left of tenants that were erased: rows at once, objects after the grace time',
+    intervalMs: HOUR_MS,
+    make: (options) => new ErasedTenantsChore(options),
   },
   {
     name: 'orphans',
     description: 'mark stored objects that no row knows, leftovers of a month ago, for the collector',
     intervalMs: 24 * HOUR_MS,
-    make: (options) => new OrphansChore(options),
+    make: (options) => living(new OrphansChore(options), options),
   },
   {
     name: 'rotate-keys',
     description:
       'give each tenant a new key-encryption key, and wrap all its keys under it; contents stay as they are',
     intervalMs: null,
-    make: (options) => new RotateChore(options),
-    makeRoot: (options) => new RotateRootChore(options),
+    make: (options) => living(new RotateChore(options), options),
+    makeRoot: (options) => living(new RotateRootChore(options), options),
   },
   {
     name: 'rewrap-keys',
     description:
       'finish what a rotation left: keys under an older key-encryption key, old copies in the ledger',
     intervalMs: HOUR_MS,
-    make: (options) => new RewrapChore(options),
+    make: (options) => living(new RewrapChore(options), options),
   },
   {
     name: 'scrub',
     description: 'read back stored objects that nobody has read back for 30 days',
     intervalMs: HOUR_MS,
-    make: (options) => new ScrubChore(options),
+    make: (options) => living(new ScrubChore(options), options),
   },
 ]
+
+function living(chore: Chore, { database }: FollowerOptions): Chore {
+  return new LivingTenants(chore, database)
+}
 
 /** The chores that workers run. */
 export function periodicChores(options: ScrubOptions): { chore: Chore; intervalMs: number }[] {

@@ -1,6 +1,7 @@
 import type {
   AppendAnswer,
   CopyRequest,
+  DeletedFile,
   DurableState,
   Erasure,
   FlushAnswer,
@@ -93,6 +94,8 @@ export interface FilesApi {
     ref: NodeRef,
   ): Promise<Stat & { readonly epoch: number; readonly seq: number }>
   tree(caller: Caller, agent: string, query: TreeQuery): Promise<ListOf<Stat>>
+  /** Deleted files that can still be restored. */
+  deleted(caller: Caller, agent: string, query: ListQuery): Promise<ListOf<DeletedFile>>
   /** By id, of a deleted file too. */
   versions(caller: Caller, agent: string, ref: NodeRef, query: ListQuery): Promise<ListOf<Version>>
   /** `metadataOnly` (HEAD) opens nothing and records no read. */

@@ -1,8 +1,9 @@
 import type { TenantScope } from '@agentfs/access'
 import { isAgentfsError } from '@agentfs/contracts'
-import { type CheckedObject, CheckStore, openSegmentIndex } from '@agentfs/storage'
+import { type CheckedObject, CheckStore, type KeyLedgerRows, openSegmentIndex } from '@agentfs/storage'
 import { type FollowerOptions, SYSTEM_CLOCK } from '../followers/follower-options.js'
-import { tenantPrefix } from '../followers/object-keys.js'
+import { decodeKeyLedger } from '../followers/key-ledger-format.js'
+import { ledgerKey, tenantPrefix } from '../followers/object-keys.js'
 import type { Clock, TenantResources } from '../ports.js'
 import type { Finding, Problem } from './finding.js'
 import { checkLog } from './log-check.js'
@@ -46,6 +47,10 @@ export class Fsck {
   async *checkTenant(scope: TenantScope, options: FsckOptions = {}): AsyncGenerator<Finding> {
     const { agentId = null, quick = false } = options
     const { tenantId } = scope
+    if (await this.#store.isErased(scope)) {
+      yield* this.#checkErased(scope)
+      return
+    }
     const inRow = (problem: string, kind: Finding['kind'] = 'damaged'): Finding => ({
       kind,
       tenantId,
@@ -67,6 +72,19 @@ export class Fsck {
     }
     // An agent's key may stand in a piece of another stream: only with all pieces read is it known to be in none.
     if (agentId === null) yield* this.#checkKeys(scope, ledgered)
+  }
+
+  /** Of an erased tenant one thing counts: that the bucket tells so, for as long as it has anything of it [ENC-3]. */
+  async *#checkErased(scope: TenantScope): AsyncGenerator<Finding> {
+    const { objectStore, objectPrefix } = await this.#resources.resolve(scope)
+    const prefix = ledgerKey(scope, '')
+    for await (const { key } of objectStore.list(objectPrefix + prefix)) {
+      const rows = await readPiece(scope, key.slice(objectPrefix.length), () => objectStore.get(key))
+      if (rows?.tombstones.some(({ keyId }) => keyId === scope.tenantId) === true) return
+    }
+    const problem =
+      'the tenant was erased, and no piece of its ledger says so: a recovery would bring it back'
+    yield { kind: 'missing', tenantId: scope.tenantId, object: prefix, problem }
   }
 
   /** Walks the bucket and the rows side by side, both in the order of their keys. */
@@ -165,6 +183,20 @@ export class Fsck {
     for await (const { key, size } of objectStore.list(`${objectPrefix}${tenantPrefix(scope)}/`)) {
       yield { key: key.slice(objectPrefix.length), size }
     }
+  }
+}
+
+/** A piece of the ledger; undefined where it went meanwhile, or is none. */
+async function readPiece(
+  scope: TenantScope,
+  objectKey: string,
+  read: () => Promise<Uint8Array>,
+): Promise<KeyLedgerRows | undefined> {
+  try {
+    return decodeKeyLedger(scope.tenantId, objectKey, await read())
+  } catch (error) {
+    if (isAgentfsError(error, 'object_corrupt') || isAgentfsError(error, 'not_found')) return undefined
+    throw error
   }
 }
 

@@ -16,6 +16,7 @@ import { type DeleteOptions, deletePath } from './delete-file.js'
 import type { FilesTools } from './files-tools.js'
 import { flushAgent } from './flush.js'
 import { listFileVersions, listTree } from './listings.js'
+import { listDeleted } from './list-deleted.js'
 import { locate } from './locate.js'
 import { makeDirectory, movePath } from './move-and-make.js'
 import { putFile } from './put-file.js'
@@ -73,6 +74,10 @@ export class Files implements FilesApi {
 
   async tree(caller: Caller, agent: string, query: TreeQuery) {
     return listTree(this.#tools, caller, await this.#open(caller, agent), query)
+  }
+
+  async deleted(caller: Caller, agent: string, query: ListQuery) {
+    return listDeleted(this.#tools, caller, await this.#open(caller, agent), query)
   }
 
   async versions(caller: Caller, agent: string, ref: NodeRef, query: ListQuery) {

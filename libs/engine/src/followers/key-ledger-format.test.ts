@@ -22,7 +22,7 @@ const rows = fc.record({
       createdAt: at,
     }),
   ),
-  tombstones: fc.array(fc.record({ keyId: id, reason: fc.string(), at })),
+  tombstones: fc.array(fc.record({ keyId: id, reason: fc.string(), at, record: fc.option(wrapped) })),
 })
 
 describe('a key ledger object', () => {

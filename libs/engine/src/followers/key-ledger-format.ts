@@ -4,9 +4,10 @@
 //    "keks": [{"version": 1, "wrapped": "…", "kms": "…", "createdAt": "…"}],
 //    "keys": [{"id": "<uuid>", "purpose": "content", "agent": "<uuid>"|null, "node": "<uuid>"|null, "version": 1,
 //              "kekVersion": 1, "wrapped": "…", "createdAt": "…"}],
-//    "tombstones": [{"id": "<uuid>", "reason": "…", "at": "…"}]}
+//    "tombstones": [{"id": "<uuid>", "reason": "…", "at": "…", "record": "…"}]}
 //
-// The ledger of a tenant is the union of its objects. A tombstone beats a key of that id in whatever object; of a key or
+// The ledger of a tenant is the union of its objects. A tombstone beats a key of that id in whatever object, one of the
+// tenant's own id all keys and KEKs; that one has a `record`, sealed, of who erased the tenant. Of a key or
 // KEK that stands in several, the copy with the highest (version, kekVersion) counts. Wrapped keys authenticate
 // themselves (FORMATS, "Keys"), so the document needs no checksum of its own.
 import { AgentfsError, uuid } from '@agentfs/contracts'
@@ -33,7 +34,7 @@ const ledger = z.object({
       createdAt: time,
     }),
   ),
-  tombstones: z.array(z.object({ id: uuid, reason: z.string(), at: time })),
+  tombstones: z.array(z.object({ id: uuid, reason: z.string(), at: time, record: bytes.optional() })),
 })
 
 /** Key rows as the bytes of a ledger object. */
@@ -57,7 +58,12 @@ export function encodeKeyLedger(tenantId: string, rows: KeyLedgerRows): Buffer {
       wrapped: base64(key.wrapped),
       createdAt: key.createdAt.toISOString(),
     })),
-    tombstones: rows.tombstones.map(({ keyId, reason, at }) => ({ id: keyId, reason, at: at.toISOString() })),
+    tombstones: rows.tombstones.map(({ keyId, reason, at, record }) => ({
+      id: keyId,
+      reason,
+      at: at.toISOString(),
+      ...(record === null ? {} : { record: base64(record) }),
+    })),
   }
   return Buffer.from(`${JSON.stringify(document)}\n`)
 }
@@ -79,7 +85,7 @@ export function decodeKeyLedger(tenantId: string, objectKey: string, body: Uint8
       keyVersion: version,
       ...key,
     })),
-    tombstones: tombstones.map(({ id, reason, at }) => ({ keyId: id, reason, at })),
+    tombstones: tombstones.map(({ id, reason, at, record = null }) => ({ keyId: id, reason, at, record })),
   }
 }
 

@@ -99,7 +99,7 @@ export class Packer {
   async #packOnce(scope: TenantScope, stream: PackableStream, signal?: AbortSignal): Promise<PackOutcome> {
     const plan = planSegment(await this.#staged.stagedCommits(scope, stream, COMMITS_MAX))
     if (plan === undefined) {
-      if (stream.stagedSince !== null) await this.#staged.settle(scope, stream.streamId)
+      if (stream.stagedSince !== null) await this.#settle(scope, stream, signal)
       return { kind: 'idle' }
     }
     if (!this.#gate.tryPass()) {
@@ -113,6 +113,13 @@ export class Packer {
     if (outcome.kind !== 'stored') return outcome
     this.#onStored(scope, stream.streamId, outcome.through)
     return { ...outcome, bytes: outcome.bytes + offloaded.bytes, puts: outcome.puts + offloaded.puts }
+  }
+
+  /** A stream without commits to store: that of an erased tenant waits for its tombstone to be in the ledger [ENC-3]. */
+  async #settle(scope: TenantScope, stream: PackableStream, signal?: AbortSignal): Promise<void> {
+    const { streamId, kind } = stream
+    if (kind === 'tenant') await this.#ledger.write(scope, streamId, { keyIds: [], nodeIds: [] }, signal)
+    await this.#staged.settle(scope, streamId)
   }
 
   /** Before anything of an agent counts as stored the bucket must tell that there is such an agent: the tenant's stream does. */

@@ -34,6 +34,15 @@ export class Erasures {
   async finish(scope: TenantScope, streamId: string, { erased, kept }: ErasedKeys): Promise<Erasure> {
     const counts = { keys: erased.length, keysShared: kept.length }
     if (erased.length === 0) return { ...counts, ledger: 'stored' }
+    return this.#write(scope, streamId, counts)
+  }
+
+  /** Puts the tombstone of a whole tenant, which had that many keys, into the ledger; its own stream is due until then. */
+  finishTenant(scope: TenantScope, keys: number): Promise<Erasure> {
+    return this.#write(scope, scope.tenantId, { keys, keysShared: 0 })
+  }
+
+  async #write(scope: TenantScope, streamId: string, counts: Omit<Erasure, 'ledger'>): Promise<Erasure> {
     const stored = await this.#ledger
       .write(scope, streamId, { keyIds: [], nodeIds: [] }, AbortSignal.timeout(LEDGER_MS_MAX))
       .catch((error: unknown) => {

@@ -2,6 +2,7 @@ import { KeyFileKms } from '@agentfs/crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Caller } from '../caller.js'
 import { Collector } from '../followers/collector.js'
+import { Packer } from '../followers/packer.js'
 import { RewrapChore, RotateChore, RotateRootChore } from '../maintenance/index.js'
 import type { Chore } from '../maintenance/index.js'
 import { openBucket } from '../open-bucket.contract.js'
@@ -103,6 +104,19 @@ describe('rotating keys', () => {
     await running.pack(caller, agent.id)
     for (let file = 0; file < 12; file++) expect(await read(`w-${file}.md`)).toBe(`written ${file}`)
     expect(await opensFromBucket('written 11')).toBe(true)
+  })
+
+  it('[ENC-4] a key that is wrapped anew while a packer brings it to the ledger is stored all the same', async () => {
+    await put('c.md', 'content c')
+    const packer = new Packer({
+      ...running,
+      crashPoints: async (point) => {
+        if (point === 'ledger-put') await carryOut(new RotateChore(options()))
+      },
+    })
+    expect(await packer.packStream(caller.principal.scope, agent.id)).toMatchObject({ kind: 'stored' })
+    await carryOut(new RewrapChore(options()))
+    expect(await opensFromBucket('content c')).toBe(true)
   })
 
   it('[ENC-3] a rotation brings no erased key back', async () => {

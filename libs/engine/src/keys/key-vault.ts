@@ -119,6 +119,11 @@ export class KeyVault {
     for (const keyId of keyIds) this.#ring.forget(scope.tenantId, keyId)
   }
 
+  /** Forgets all that this process holds of a tenant. */
+  forgetTenant({ tenantId }: TenantScope): void {
+    this.#ring.forget(tenantId)
+  }
+
   async #loadKek(tenantId: string, kekVersion: number | 'current'): Promise<WrappedKek> {
     const unborn = this.#unborn.get(tenantId)
     if (unborn !== undefined) return unborn

@@ -1,6 +1,8 @@
 export type * from './chore.js'
 export * from './collect-chore.js'
 export * from './compact-chore.js'
+export * from './erased-tenants-chore.js'
+export * from './living-tenants.js'
 export * from './orphans-chore.js'
 export * from './pack-chore.js'
 export * from './prefix-chore.js'

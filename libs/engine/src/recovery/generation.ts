@@ -39,6 +39,20 @@ export class Generation {
     await this.#advance(await this.#stored())
   }
 
+  /** What is wrong with the bucket's count, for fsck; undefined where it is one, or there is none. */
+  async problem(): Promise<{ readonly object: string; readonly problem: string } | undefined> {
+    try {
+      await this.#stored()
+      return undefined
+    } catch (error) {
+      if (!isAgentfsError(error, 'object_corrupt')) throw error
+      return {
+        object: KEY,
+        problem: 'holds no count: a database restored from a backup would not be noticed',
+      }
+    }
+  }
+
   async #advance(beyond: number): Promise<void> {
     const counter = await this.#database.withTenant(SERVICE, (tx) => advanceGeneration(tx, beyond))
     const { objectStore, objectPrefix } = await this.#resources.resolve(SERVICE)

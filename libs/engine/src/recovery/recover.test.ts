@@ -344,7 +344,7 @@ describe('[DUR-6] recover, where something is erased, damaged or missing', () =>
         where tenant_id = ${tx.tenantId} and node_id = ${answer.node}`,
     )
     if (key === undefined) throw new Error('the file has no key')
-    const tombstones = [{ keyId: key.keyId, reason: 'erased', at: new Date() }]
+    const tombstones = [{ keyId: key.keyId, reason: 'erased', at: new Date(), record: null }]
     const body = encodeKeyLedger(scope.tenantId, { keks: [], keys: [], tombstones })
     // Sorted before every copy of the key: what is read later must not undo it.
     const object = `service/tenants/${scope.tenantId}/keys/00000000-0000-7000-8000-000000000000`

@@ -28,6 +28,7 @@ import { Sweeper } from '../followers/sweeper.js'
 import { KeyVault } from '../keys/key-vault.js'
 import type { Clock, TenantResources } from '../ports.js'
 import { Bucket, type FoundObjects } from './bucket.js'
+import { keepErased } from './erased-tenant.js'
 import { makeOneHistory, packAll } from './one-history.js'
 import { openEpoch } from './open-epoch.js'
 import { readLedger } from './read-ledger.js'
@@ -57,6 +58,7 @@ export interface RecoveryProgress {
 type StreamOf = Omit<StreamToRebuild, keyof FoundObjects>
 
 const SERVICE = mintTenantScope(SERVICE_TENANT_ID)
+const NOTHING = { agents: 0, commits: 0, records: 0, versions: 0, parts: 0, orphans: 0 }
 const OBJECTS_AT_ONCE = 1_000
 const HEADS_MAX = 1_000
 
@@ -141,6 +143,10 @@ class Recovery {
     const bucket = await Bucket.of(resources, scope)
     const tools = this.#tools(bucket)
     const ledger = await readLedger(bucket, scope)
+    if (await keepErased(database, scope, ledger)) {
+      this.#tenants.push({ tenant: tenantId, ...NOTHING })
+      return
+    }
     this.#losses.addUnread(tenantId, null, ledger.unread)
     await database.withTenant(scope, async (tx) => {
       await restoreKeys(tx, ledger.rows, this.#now())
@@ -148,7 +154,7 @@ class Recovery {
       // Which piece still holds an erased key, or one as it was wrapped before, no row can tell any more: all are rewritten.
       await staleAllLedgers(tx)
     })
-    const done = { agents: 0, commits: 0, records: 0, versions: 0, parts: 0, orphans: 0 }
+    const done = { ...NOTHING }
     const add = (stream: RebuiltStream): void => {
       done.records += stream.records
       done.versions += stream.versions

@@ -39,13 +39,13 @@ export function insertKeys(tx: TenantTransaction, rows: readonly NewKeyRow[], at
   return tx.run(keysInserted(tx.tenantId, rows, at))
 }
 
-/** The keys of these ids that are neither gone nor tombstoned [ENC-3]. */
+/** The keys of these ids that are neither gone nor tombstoned, by themselves or with their tenant [ENC-3]. */
 export function findKeys(tx: TenantTransaction, keyIds: readonly string[]): Promise<KeyRow[]> {
   return tx.query<KeyRow>`
     select k.key_id, k.key_version, k.wrapped from unnest(${arrayLiteral(keyIds)}::uuid[]) as w(id)
     cross join lateral (
       select * from content_keys c where c.tenant_id = ${tx.tenantId} and c.key_id = w.id and not exists (
-        select from tombstones t where t.tenant_id = ${tx.tenantId} and t.key_id = w.id) offset 0) k`
+        select from tombstones t where t.tenant_id = ${tx.tenantId} and t.key_id in (w.id, ${tx.tenantId})) offset 0) k`
 }
 
 /** The id of the tenant's newest key of a purpose; for recovery, which has nothing else to go by. */

@@ -71,7 +71,7 @@ function findNodesWithKeys(
       select * from nodes where tenant_id = ${tenantId} and agent_id = ${agentId} and node_id = r.id offset 0) n
     left join lateral (
       select * from content_keys c where c.tenant_id = ${tenantId} and c.key_id = n.content_key_id and not exists (
-        select from tombstones t where t.tenant_id = ${tenantId} and t.key_id = c.key_id) offset 0) k on true`
+        select from tombstones t where t.tenant_id = ${tenantId} and t.key_id in (c.key_id, ${tenantId})) offset 0) k on true`
 }
 
 /** Versions by id, each with the key that opens its manifest unless that was erased. */
@@ -97,7 +97,7 @@ export function findVersionsWithKeys(
         and object_id = coalesce(m.object_id, v.object_id) offset 0) o on true
     left join lateral (
       select * from content_keys c where c.tenant_id = ${tenantId} and c.key_id = v.key_id and not exists (
-        select from tombstones t where t.tenant_id = ${tenantId} and t.key_id = c.key_id) offset 0) k on true`
+        select from tombstones t where t.tenant_id = ${tenantId} and t.key_id in (c.key_id, ${tenantId})) offset 0) k on true`
 }
 
 /** The head versions of nodes, each with the key that opens its manifest unless that was erased. */
@@ -127,5 +127,5 @@ export function findHeadsWithKeys(
         and object_id = coalesce(m.object_id, v.object_id) offset 0) o on true
     left join lateral (
       select * from content_keys c where c.tenant_id = ${tenantId} and c.key_id = v.key_id and not exists (
-        select from tombstones t where t.tenant_id = ${tenantId} and t.key_id = c.key_id) offset 0) k on true`
+        select from tombstones t where t.tenant_id = ${tenantId} and t.key_id in (c.key_id, ${tenantId})) offset 0) k on true`
 }

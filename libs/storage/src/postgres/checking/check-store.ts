@@ -1,6 +1,7 @@
 import type { TenantScope } from '@agentfs/access'
 import { arrayLiteral } from '../array-literal.js'
 import type { Database } from '../database.js'
+import { isTenantErased } from '../tenant-tombstone.js'
 import type { TenantTransaction } from '../transaction.js'
 import type {
   CheckedObject,
@@ -204,6 +205,11 @@ export class CheckStore {
           where tenant_id = ${tx.tenantId} and key_id = any (${ids}::uuid[]) and wrapped = ''`,
     )
     return new Set(rows.map(({ keyId }) => keyId))
+  }
+
+  /** Whether the tenant itself was erased. */
+  async isErased(scope: TenantScope): Promise<boolean> {
+    return this.#database.readTenant(scope, (tx) => isTenantErased(tx))
   }
 
   /** Rows that contradict one another: what points at objects that are not there, heads without a version, parts that are gone. */

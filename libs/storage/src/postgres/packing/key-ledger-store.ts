@@ -1,6 +1,7 @@
 import type { TenantScope } from '@agentfs/access'
 import { arrayLiteral } from '../array-literal.js'
 import type { Database } from '../database.js'
+import { isTenantErased } from '../tenant-tombstone.js'
 import type { TenantTransaction } from '../transaction.js'
 
 /** A tenant's key-encryption key, wrapped by the KMS. */
@@ -28,6 +29,8 @@ export interface LedgerTombstone {
   readonly keyId: string
   readonly reason: string
   readonly at: Date
+  /** Of a tenant's: who erased it, sealed. */
+  readonly record: Uint8Array | null
 }
 
 /** Key rows as one ledger object holds them. */
@@ -55,7 +58,10 @@ export interface StoredLedger {
   readonly supersedes: readonly string[]
 }
 
-/** Key rows, and which of them the key ledger in the object store has. An erased key's row stands empty, and is none. */
+/**
+ * Key rows, and which of them the key ledger in the object store has. An erased key's row stands empty, and is none; a tenant
+ * that was erased has tombstones only.
+ */
 export class KeyLedgerStore {
   readonly #database: Database
 
@@ -72,13 +78,15 @@ export class KeyLedgerStore {
       const { tenantId } = tx
       const [keks, keys, tombstones] = await Promise.all([
         tx.query<LedgerKek>`select kek_version, wrapped, kms, created_at from tenant_keks
-          where tenant_id = ${tenantId} and ledgered_at is null order by kek_version`,
+          where tenant_id = ${tenantId} and ledgered_at is null and not exists (
+            select from tombstones where tenant_id = ${tenantId} and key_id = ${tenantId}) order by kek_version`,
         tx.query<LedgerKey>`select key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at
           from content_keys where tenant_id = ${tenantId} and ledgered_at is null and wrapped <> ''
+            and not exists (select from tombstones where tenant_id = ${tenantId} and key_id = ${tenantId})
             and (key_id = any (${arrayLiteral(keyIds)}::uuid[]) or agent_id is null
               or node_id = any (${arrayLiteral(nodeIds)}::uuid[]) or (${streamKeys} and purpose = 'stream'))
           order by key_id`,
-        tx.query<LedgerTombstone>`select key_id, reason, at from tombstones
+        tx.query<LedgerTombstone>`select key_id, reason, at, record from tombstones
           where tenant_id = ${tenantId} and ledgered_at is null order by key_id`,
       ])
       return { keks, keys, tombstones }
@@ -98,11 +106,13 @@ export class KeyLedgerStore {
         where tenant_id = ${tenantId} and stream_id = ${streamId} and kind = 'keys' and state = 'live'`
       const [keks, keys, tombstones] = await Promise.all([
         tx.query<LedgerKek>`select kek_version, wrapped, kms, created_at from tenant_keks
-          where tenant_id = ${tenantId} order by kek_version`,
+          where tenant_id = ${tenantId} and not exists (
+            select from tombstones where tenant_id = ${tenantId} and key_id = ${tenantId}) order by kek_version`,
         tx.query<LedgerKey>`select key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at
           from content_keys where tenant_id = ${tenantId} and wrapped <> ''
+            and not exists (select from tombstones where tenant_id = ${tenantId} and key_id = ${tenantId})
             and (agent_id = ${agentId} or agent_id is null or (${agentId === null} and purpose = 'stream')) order by key_id`,
-        tx.query<LedgerTombstone>`select key_id, reason, at from tombstones where tenant_id = ${tenantId} order by key_id`,
+        tx.query<LedgerTombstone>`select key_id, reason, at, record from tombstones where tenant_id = ${tenantId} order by key_id`,
       ])
       return { rows: { keks, keys, tombstones }, objectIds: objects.map(({ objectId }) => objectId) }
     })
@@ -171,12 +181,13 @@ async function lockKeys(
 ): Promise<{ erased: boolean; rewrapped: boolean }> {
   const { tenantId } = tx
   const keyIds = arrayLiteral(keys.map(({ keyId }) => keyId))
-  const [keyRows, kekRows] = await Promise.all([
+  const [keyRows, kekRows, erasedTenant] = await Promise.all([
     tx.query<{ keyId: string; wrapped: Uint8Array }>`
       select key_id, wrapped from content_keys where tenant_id = ${tenantId} and key_id = any (${keyIds}::uuid[])
       order by key_id for no key update`,
     tx.query<{ kekVersion: number; wrapped: Uint8Array }>`
       select kek_version, wrapped from tenant_keks where tenant_id = ${tenantId} order by kek_version for no key update`,
+    isTenantErased(tx),
   ])
   const now = new Map<string | number, Uint8Array>()
   for (const { keyId, wrapped } of keyRows) now.set(keyId, wrapped)
@@ -186,7 +197,9 @@ async function lockKeys(
     ...keks.map(({ kekVersion, wrapped }) => [now.get(kekVersion), wrapped] as const),
   ]
   return {
-    erased: standing.some(([current]) => current === undefined || current.length === 0),
+    erased:
+      standing.some(([current]) => current === undefined || current.length === 0) ||
+      (erasedTenant && standing.length > 0),
     rewrapped: standing.some(
       ([current, read]) => current !== undefined && !Buffer.from(current).equals(read),
     ),
@@ -198,12 +211,12 @@ async function markKeys(tx: TenantTransaction, rows: KeyLedgerRows, now: Date): 
   const keyIds = arrayLiteral(rows.keys.map(({ keyId }) => keyId))
   const kekVersions = arrayLiteral(rows.keks.map(({ kekVersion }) => kekVersion))
   const tombstones = arrayLiteral(rows.tombstones.map(({ keyId }) => keyId))
+  // One that was wrapped anew meanwhile counts: as it was it opens until the piece, which is stale, is rewritten.
   await tx.query`
     update content_keys k set ledgered_at = ${now}
-    from unnest(${keyIds}::uuid[], ${arrayLiteral(rows.keys.map(({ keyVersion }) => keyVersion))}::integer[],
-      ${arrayLiteral(rows.keys.map(({ kekVersion }) => kekVersion))}::integer[]) as seen (key_id, key_version, kek_version)
-    where k.tenant_id = ${tenantId} and k.key_id = seen.key_id and k.key_version = seen.key_version
-      and k.kek_version = seen.kek_version and k.ledgered_at is null`
+    from unnest(${keyIds}::uuid[], ${arrayLiteral(rows.keys.map(({ keyVersion }) => keyVersion))}::integer[])
+      as seen (key_id, key_version)
+    where k.tenant_id = ${tenantId} and k.key_id = seen.key_id and k.key_version = seen.key_version and k.ledgered_at is null`
   await tx.query`update tenant_keks set ledgered_at = ${now}
     where tenant_id = ${tenantId} and kek_version = any (${kekVersions}::integer[]) and ledgered_at is null`
   await tx.query`update tombstones set ledgered_at = ${now}

@@ -10,10 +10,8 @@ import type {
   StagedRecord,
   StreamPosition,
 } from './packing-rows.js'
+import { PACKER } from './packer-name.js'
 import type { TenantTransaction } from '../transaction.js'
-
-/** The packer's follower name; its cursor is the state *stored*. */
-export const PACKER = 'packer'
 
 /** Reads what waits in a stream; writes nothing but the packer's cursor row. */
 export class PackingStore {

@@ -8,7 +8,8 @@ import type {
   StreamPosition,
   SwitchOutcome,
 } from './packing-rows.js'
-import { PACKER, readPackableStream, treeOf } from './packing-store.js'
+import { PACKER } from './packer-name.js'
+import { readPackableStream, treeOf } from './packing-store.js'
 import type { TenantTransaction } from '../transaction.js'
 
 /** A segment whose bytes the object store has. */

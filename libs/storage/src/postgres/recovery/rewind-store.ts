@@ -1,4 +1,4 @@
-import { PACKER } from '../packing/packing-store.js'
+import { PACKER } from '../packing/packer-name.js'
 import { arrayLiteral } from '../array-literal.js'
 import type { TenantTransaction } from '../transaction.js'
 

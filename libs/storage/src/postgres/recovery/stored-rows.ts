@@ -1,6 +1,6 @@
 import type { LogState } from '@agentfs/audit'
 import { arrayLiteral } from '../array-literal.js'
-import { PACKER } from '../packing/packing-store.js'
+import { PACKER } from '../packing/packer-name.js'
 import type { TenantTransaction } from '../transaction.js'
 
 /** Where in the object store a row's sealed bytes stand. */

@@ -22,11 +22,12 @@ export async function restoreKeys(tx: TenantTransaction, rows: KeyLedgerRows, at
       ${arrayLiteral(keks.map((kek) => kek.createdAt))}::timestamptz[]) as k
     on conflict (tenant_id, kek_version) do nothing`
   await tx.query`
-    insert into tombstones (tenant_id, key_id, reason, at, ledgered_at)
+    insert into tombstones (tenant_id, key_id, reason, at, record, ledgered_at)
     select ${tenantId}::uuid, t.*, ${at}::timestamptz from unnest(
       ${arrayLiteral(tombstones.map(({ keyId }) => keyId))}::uuid[],
       ${arrayLiteral(tombstones.map(({ reason }) => reason))}::text[],
-      ${arrayLiteral(tombstones.map((tombstone) => tombstone.at))}::timestamptz[]) as t
+      ${arrayLiteral(tombstones.map((tombstone) => tombstone.at))}::timestamptz[],
+      ${arrayLiteral(tombstones.map(({ record }) => record))}::bytea[]) as t
     on conflict (tenant_id, key_id) do nothing`
   await tx.query`
     insert into content_keys (tenant_id, key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at,
@@ -68,6 +69,13 @@ export async function insertLostKeys(
     select k as key_id from unnest(${arrayLiteral(rows.map(({ keyId }) => keyId))}::uuid[]) as k
     where not exists (select from tombstones t where t.tenant_id = ${tx.tenantId} and t.key_id = k)`
   return lost.map(({ keyId }) => keyId)
+}
+
+/** The rows that an erased tenant keeps: its own, without a name, and its stream, by which sweeps find it. */
+export async function restoreErasedTenant(tx: TenantTransaction, at: Date): Promise<void> {
+  const { tenantId } = tx
+  await tx.query`insert into tenants (tenant_id, name, created_at) values (${tenantId}, '', ${at}) on conflict do nothing`
+  await restoreStream(tx, { streamId: tenantId, kind: 'tenant', agentId: null, keyId: tenantId })
 }
 
 /** Puts a tenant's own row back. */

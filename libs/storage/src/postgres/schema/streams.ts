@@ -127,7 +127,7 @@ export const contentKeys = pgTable(
   (t) => [primaryKey({ columns: [t.tenantId, t.keyId] })],
 )
 
-/** Deleted keys, for ever. */
+/** Deleted keys, for ever; one of the tenant's own id is of all its keys. */
 export const tombstones = pgTable(
   'tombstones',
   {
@@ -136,6 +136,7 @@ export const tombstones = pgTable(
     reason: text('reason').notNull(),
     at: instant('at').notNull(),
     ledgeredAt: instant('ledgered_at'),
+    record: bytea('record'),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.keyId] })],
 )

@@ -1,0 +1,2 @@
+/** The packer's follower name; its cursor is the state *stored*. */
+export const PACKER = 'packer'
