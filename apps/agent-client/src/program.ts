@@ -13,7 +13,7 @@ import { addMountCommand } from './commands/mount.js'
 import { addMountControlCommands } from './commands/mounts.js'
 import { addRunCommand } from './commands/run.js'
 import { addWatchCommand } from './commands/watch.js'
-import { EXIT, exitCodeOf } from './exit-codes.js'
+import { EXIT, exitCodeOf, failureCode } from './exit-codes.js'
 
 /** The command line, with every command. */
 export function buildProgram(version: string): Command {
@@ -72,7 +72,7 @@ function report(error: unknown, json: boolean): void {
   const given = error instanceof AgentfsError ? error.details['requestId'] : undefined
   const requestId = typeof given === 'string' ? given : undefined
   if (json) {
-    process.stderr.write(`${JSON.stringify({ error: { code: code ?? 'failed', message, requestId } })}\n`)
+    process.stderr.write(`${JSON.stringify({ error: { code: failureCode(error), message, requestId } })}\n`)
     return
   }
   const facts = [code === undefined || message === code ? undefined : code, requestId].filter(
