@@ -84,6 +84,50 @@ assert os.statvfs('.').f_namemax == 255
     ).toBe('ok')
   })
 
+  it('[FS-1] set-group-ID directories, cutting to the same size, attributes of a file that has no name any more', async () => {
+    expect(
+      await python(`
+import os, stat, time
+os.mkdir('group'); os.chmod('group', 0o2775); os.makedirs('group/below/deeper')
+assert stat.S_IMODE(os.stat('group/below/deeper').st_mode) & 0o2000
+for cut in (lambda: open('stamp', 'w').close(), lambda: os.truncate('stamp', 0)):
+    open('stamp', 'w').close(); before = os.stat('stamp').st_mtime_ns; time.sleep(0.02); cut()
+    assert os.stat('stamp').st_mtime_ns > before
+f = open('gone', 'w+'); os.unlink('gone')
+os.setxattr(f.fileno(), 'user.a', b'1'); assert os.getxattr(f.fileno(), 'user.a') == b'1'
+assert os.listxattr(f.fileno()) == ['user.a']
+os.removexattr(f.fileno(), 'user.a'); assert os.listxattr(f.fileno()) == []
+assert os.fstat(f.fileno()).st_nlink == 0
+`),
+    ).toBe('ok')
+  })
+
+  it('[FS-1] appends through two handles, RENAME_EXCHANGE and RENAME_NOREPLACE, locks, shared mappings', async () => {
+    expect(
+      await python(`
+import ctypes, errno, fcntl, mmap, os
+libc = ctypes.CDLL(None, use_errno=True)
+def rename(a, b, flags): return 0 if libc.renameat2(-100, a, -100, b, flags) == 0 else ctypes.get_errno()
+handles = [os.open('log', os.O_CREAT | os.O_WRONLY | os.O_APPEND) for _ in range(2)]
+for n in range(6): os.write(handles[n % 2], b'%d' % n)
+for handle in handles: os.close(handle)
+assert open('log').read() == '012345'
+open('left', 'w').write('l'); open('right', 'w').write('r')
+assert rename(b'left', b'right', 2) == 0 and open('left').read() == 'r' and open('right').read() == 'l'
+assert rename(b'left', b'right', 1) == errno.EEXIST and rename(b'left', b'nowhere', 2) == errno.ENOENT
+one, other = open('left'), open('left')
+fcntl.flock(one, fcntl.LOCK_EX)
+try: fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB); raise SystemExit('locked twice')
+except OSError as e: assert e.errno == errno.EWOULDBLOCK
+open('mapped', 'wb').write(bytes(8192))
+f = open('mapped', 'r+b'); m = mmap.mmap(f.fileno(), 8192); f.close()
+m[100:105] = b'hello'; os.pwrite(os.open('mapped', os.O_WRONLY), b'there', 200)
+assert m[200:205] == b'there'; m.close()
+assert open('mapped', 'rb').read()[100:105] == b'hello'
+`),
+    ).toBe('ok')
+  })
+
   it('[FS-6] names of any bytes, kept exactly', async () => {
     expect(
       await python(`

@@ -87,6 +87,12 @@ export class Machine {
     })
   }
 
+  /** Starts the client, and waits for nothing; the caller ends it. */
+  start(args: readonly string[]): Running {
+    const [command = '', ...rest] = [...this.#through, process.execPath, CLIENT, ...args]
+    return new Running(command, rest, { env: this.#environment({}), cwd: '/' })
+  }
+
   /** Mounts the agent's home and waits until it answers. */
   async mount(name = 'memory', args: readonly string[] = [], options: CommandOptions = {}): Promise<Mount> {
     const mount = await this.startMount(name, args, options)

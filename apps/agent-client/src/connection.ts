@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { AgentfsError } from '@agentfs/contracts'
 import { AgentfsClient } from '@agentfs/sdk'
 import type { Environment } from './config.js'
 import { UsageError } from './exit-codes.js'
@@ -79,9 +80,10 @@ function assertSafeUrl(url: string, insecure: boolean): void {
 /** A client for the settings; says how to get a token where there is none. `timeoutMs` for one that must not wait long. */
 export function connect(settings: Settings, timeoutMs?: number): AgentfsClient {
   if (settings.token === undefined) {
-    throw new UsageError(
-      'no credentials: run `agentfs-client signup` or `agentfs-client login`, or give --token or AGENTFS_TOKEN',
-    )
+    throw new AgentfsError('unauthenticated', {
+      detail:
+        'no credentials: run `agentfs-client signup` or `agentfs-client login`, or give --token or AGENTFS_TOKEN',
+    })
   }
   const limit = timeoutMs === undefined ? {} : { timeoutMs }
   return new AgentfsClient({ url: settings.url, token: settings.token, door: 'cli', ...limit })

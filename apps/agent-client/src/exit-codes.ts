@@ -42,6 +42,13 @@ const BY_CODE: Partial<Record<ErrorCode, ExitCode>> = {
   too_large: EXIT.quota,
 }
 
+/** The word for a failure in the JSON that `--json` gives of it. */
+export function failureCode(error: unknown): string {
+  if (error instanceof UsageError) return 'usage'
+  if (error instanceof UnpushedError || error instanceof UnfinishedError) return 'unpushed'
+  return isAgentfsError(error) ? error.code : 'failed'
+}
+
 /** The exit code that tells a caller what kind of failure this was. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UsageError) return EXIT.usage

@@ -14,7 +14,7 @@ import { addMountControlCommands } from './commands/mounts.js'
 import { addRunCommand } from './commands/run.js'
 import { addTenantCommands } from './commands/tenant.js'
 import { addWatchCommand } from './commands/watch.js'
-import { EXIT, exitCodeOf } from './exit-codes.js'
+import { EXIT, exitCodeOf, failureCode } from './exit-codes.js'
 
 /** The command line, with every command. */
 export function buildProgram(version: string): Command {
@@ -74,7 +74,7 @@ function report(error: unknown, json: boolean): void {
   const given = error instanceof AgentfsError ? error.details['requestId'] : undefined
   const requestId = typeof given === 'string' ? given : undefined
   if (json) {
-    process.stderr.write(`${JSON.stringify({ error: { code: code ?? 'failed', message, requestId } })}\n`)
+    process.stderr.write(`${JSON.stringify({ error: { code: failureCode(error), message, requestId } })}\n`)
     return
   }
   const facts = [code === undefined || message === code ? undefined : code, requestId].filter(

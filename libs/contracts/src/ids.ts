@@ -3,6 +3,7 @@ import { z } from 'zod'
 // A call to the system's generator costs more than the rest of an id: it is asked for many at a time.
 const RANDOM_BYTES = 10
 const pool = new Uint8Array(RANDOM_BYTES * 256)
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 let poolAt = pool.length
 let lastMs = 0
 let lastSequence = 0
@@ -26,7 +27,7 @@ export function uuidv7(nowMs: number = Date.now()): string {
   let tail = ''
   for (let at = 0; at < 8; at++) {
     const byte = at === 0 ? 0x80 | ((random[0] ?? 0) & 0x3f) : (random[at] ?? 0)
-    tail += (byte + 0x100).toString(16).slice(1)
+    tail += HEX[byte] ?? ''
   }
   return `${time.slice(0, 8)}-${time.slice(8)}-${sequence}-${tail.slice(0, 4)}-${tail.slice(4)}`
 }

@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AgentfsError, type Stat, TREE_DEPTH_MAX } from '@agentfs/contracts'
+import type { AgentHandle } from '@agentfs/sdk'
 import type { Command } from 'commander'
 import { UsageError } from '../exit-codes.js'
 import { ask, readStdin } from '../terminal/ask.js'
@@ -25,6 +26,24 @@ function listingRow(entry: Stat, long: boolean): string[] {
   ]
 }
 
+/** What stands in a directory, or the file itself, as ls has it. */
+async function* listed(
+  files: AgentHandle['files'],
+  path: string,
+  options: { recursive?: boolean; glob?: string },
+): AsyncGenerator<Stat> {
+  const walk = files.walk(path, {
+    ...(options.recursive === true ? { depth: TREE_DEPTH_MAX } : {}),
+    ...(options.glob === undefined ? {} : { glob: options.glob }),
+  })
+  try {
+    yield* walk
+  } catch (error) {
+    if (!(error instanceof AgentfsError) || error.code !== 'not_a_directory') throw error
+    yield await files.stat(path)
+  }
+}
+
 async function ls(
   context: CommandContext,
   path: string | undefined,
@@ -32,11 +51,7 @@ async function ls(
 ): Promise<void> {
   const files = context.client().agent(context.agent()).files
   const rows: string[][] = []
-  const walk = files.walk(path ?? '', {
-    ...(options.recursive === true ? { depth: TREE_DEPTH_MAX } : {}),
-    ...(options.glob === undefined ? {} : { glob: options.glob }),
-  })
-  for await (const entry of walk) {
+  for await (const entry of listed(files, path ?? '', options)) {
     if (context.output.json) context.output.row(entry, '')
     else rows.push(listingRow(entry, options.long === true))
   }
@@ -70,7 +85,7 @@ async function put(
     throw new UsageError('say where standard input goes: put - PATH')
   const path =
     target === undefined ? basename(source) : target.endsWith('/') ? `${target}${basename(source)}` : target
-  const size = source === '-' ? undefined : (await statFile(source)).size
+  const size = source === '-' ? undefined : await localSize(source)
   const body = progressing(context, source === '-' ? process.stdin : createReadStream(source), path, size)
   const answer = await context
     .client()
@@ -86,6 +101,14 @@ async function put(
     answer,
     `${answer.path} v${answer.number}${answer.receipt === null ? ' (unchanged)' : ''}`,
   )
+}
+
+async function localSize(source: string): Promise<number> {
+  try {
+    return (await statFile(source)).size
+  } catch (error) {
+    throw new AgentfsError('not_found', { detail: `cannot read ${source}: ${(error as Error).message}` })
+  }
 }
 
 function progressing(
@@ -205,7 +228,19 @@ export function addFileCommands(program: Command): void {
     .option('--erase', 'delete the keys of all their versions too: no way back')
     .option('--yes', 'with --erase, do not ask')
     .action(action(rm))
-  program.command('mv <from> <to>').option('-f, --force', 'replace what is there').action(action(mv))
-  program.command('cp <from> <to>').option('-f, --force', 'replace what is there').action(action(cp))
-  program.command('mkdir <path>').option('-p, --parents', 'make missing parents').action(action(mkdir))
+  program
+    .command('mv <from> <to>')
+    .description('move or rename')
+    .option('-f, --force', 'replace what is there')
+    .action(action(mv))
+  program
+    .command('cp <from> <to>')
+    .description('copy, without sending the bytes')
+    .option('-f, --force', 'replace what is there')
+    .action(action(cp))
+  program
+    .command('mkdir <path>')
+    .description('make a directory')
+    .option('-p, --parents', 'make missing parents')
+    .action(action(mkdir))
 }

@@ -39,10 +39,17 @@ async function restore(
   }
   const which =
     fileVersion === undefined
-      ? { at: new Date(at ?? '').toISOString() }
+      ? { at: instant(at ?? '') }
       : { version: /^\d+$/.test(fileVersion) ? Number(fileVersion) : fileVersion }
   const answer = await context.client().agent(context.agent()).files.restore(path, which)
   context.output.result(answer, `${answer.path} v${answer.number}`)
+}
+
+function instant(text: string): string {
+  const at = new Date(text)
+  if (Number.isNaN(at.getTime()))
+    throw new UsageError(`'${text}' is no instant; give one such as 2026-01-31T12:00:00Z`)
+  return at.toISOString()
 }
 
 async function diff(
@@ -71,9 +78,13 @@ async function diff(
       '--label',
       `${path} ${to === undefined ? 'head' : `v${to}`}`,
     ]
-    const child = spawn('diff', ['-u', ...labels, left, right], { stdio: ['ignore', 'inherit', 'inherit'] })
-    const [code] = (await once(child, 'exit')) as [number | null]
+    const child = spawn('diff', ['-u', ...labels, left, right], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let text = ''
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+    const [code] = (await once(child, 'close')) as [number | null]
     if (code !== 0 && code !== 1) throw new Error('diff failed')
+    const compared = { path, from: before, to: to ?? null, same: code === 0, diff: text }
+    context.output.result(compared, text.replace(/\n$/, ''))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

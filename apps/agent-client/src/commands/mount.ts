@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { parsePath } from '@agentfs/contracts'
 import { storePath } from '@agentfs/sync'
 import type { Command } from 'commander'
+import { z } from 'zod'
 import { ControlServer } from '../control/server.js'
 import { MountRegistry, type MountRecord } from '../control/registry.js'
 import type { ControlAnswer, ControlRequest, MountStatus } from '../control/protocol.js'
@@ -47,7 +48,16 @@ export interface RunningMount {
   leave(flushTimeoutMs: number): Promise<LeaveOutcome>
   /** Resolves when the mount was left or ended by itself. */
   readonly over: Promise<LeaveOutcome>
+  /** What its user should know of how it came about. */
+  readonly remarks: readonly string[]
 }
+
+/** A mount in the background tells who started it that it answers. */
+const mountedMessage = z.object({
+  kind: z.literal('mounted'),
+  feed: z.string(),
+  remarks: z.array(z.string()),
+})
 
 /** Mounts an agent and makes the mount known to `status`, `sync` and `unmount`. */
 export async function startMount(
@@ -55,15 +65,36 @@ export async function startMount(
   directory: string,
   options: MountOptions,
 ): Promise<RunningMount> {
-  const { output, settings } = context
+  const { settings } = context
   assertOptions(options)
+  context.agent()
+  context.client()
+  const target = canonicalMountPoint(directory)
+  const registry = new MountRegistry(settings.environment.stateDirectory)
+  const unprepare = await prepareMountPoint(target, registry.abandoned(target))
+  try {
+    return await mountOn(target, context, options)
+  } catch (error) {
+    await unprepare()
+    throw error
+  }
+}
+
+async function mountOn(
+  target: string,
+  context: CommandContext,
+  options: MountOptions,
+): Promise<RunningMount> {
+  const { output, settings } = context
   const reference = context.agent()
   const index = new AgentIndex(settings.environment.stateDirectory, settings.url)
   const known = index.find(reference) !== undefined
   const client = context.client(known ? LOOK_UP_KNOWN_MS : LOOK_UP_MS)
-  const target = canonicalMountPoint(directory)
-  const registry = new MountRegistry(settings.environment.stateDirectory)
-  await prepareMountPoint(target, registry.abandoned(target))
+  const remarks: string[] = []
+  const remark = (text: string): void => {
+    remarks.push(text)
+    output.note(text)
+  }
   // Where nobody answers, the journal takes what is written, and the service decides later.
   const asked = client.whoami().then(
     ({ scope }) => scope.role !== 'reader',
@@ -71,10 +102,10 @@ export async function startMount(
   )
   const agent = await lookUpAgent(client, reference, index, {
     create: options.create,
-    onCreated: (it) => output.note(`Made the agent ${it.name}.`),
+    onCreated: (it) => remark(`Made the agent ${it.name}.`),
   })
   const mayWrite = await asked
-  if (!mayWrite) output.note('This credential may only read: writing answers EACCES.')
+  if (!mayWrite) remark('This credential may only read: writing answers EACCES.')
   const session = await MountSession.start({
     directory: target,
     agent,
@@ -100,7 +131,7 @@ export async function startMount(
     onLog: (message) => output.note(message),
   })
   try {
-    return await makeKnown(context, session)
+    return { ...(await makeKnown(context, session)), remarks }
   } catch (error) {
     // A mount that nobody can ask for its status or end by name must not go on serving.
     await session.leave(0)
@@ -118,7 +149,10 @@ function assertOptions(options: MountOptions): void {
     throw new UsageError('--owners=stored needs root')
 }
 
-async function makeKnown(context: CommandContext, session: MountSession): Promise<RunningMount> {
+async function makeKnown(
+  context: CommandContext,
+  session: MountSession,
+): Promise<Omit<RunningMount, 'remarks'>> {
   const registry = new MountRegistry(context.settings.environment.stateDirectory)
   const socket = registry.socketPath(process.pid)
   const over = Promise.withResolvers<LeaveOutcome>()
@@ -197,20 +231,26 @@ async function mount(context: CommandContext, directory: string, options: MountO
   const { output } = context
   const running = await startMount(context, directory, options)
   const { session } = running
-  const how =
-    session.state.kind === 'connected'
-      ? ''
-      : ` (${session.state.kind}: reads what is cached, journals what is written)`
+  const feed = session.state.kind
   output.progressEnd()
   output.result(
-    { dir: session.directory, agent: session.agent.name, pid: process.pid, feed: session.state.kind },
-    `mounted ${session.agent.name} on ${session.directory}${how}`,
+    { dir: session.directory, agent: session.agent.name, pid: process.pid, feed },
+    `mounted ${session.agent.name} on ${session.directory}${feedText(feed)}`,
   )
   output.note('Ctrl-C unmounts.')
-  process.send?.({ kind: 'mounted' })
+  const message: z.infer<typeof mountedMessage> = {
+    kind: 'mounted',
+    feed,
+    remarks: [...running.remarks],
+  }
+  process.send?.(message)
   leaveOnSignals(running)
   const { remaining } = await running.over
   if (remaining.length > 0) throw new UnpushedError(unpushedText(remaining))
+}
+
+function feedText(feed: string): string {
+  return feed === 'connected' ? '' : ` (${feed}: reads what is cached, journals what is written)`
 }
 
 /** What stays in the journal, in words. */
@@ -254,19 +294,22 @@ async function mountInBackground(context: CommandContext, directory: string): Pr
     },
   })
   const from = statSync(logPath).size
-  const mounted = once(child, 'message').then((): true => true)
+  const mounted = once(child, 'message').then(([message]) => mountedMessage.parse(message))
   const ended = once(child, 'exit').then(([code]) => code as number | null)
   const outcome = await Promise.race([mounted, ended])
-  if (outcome !== true) {
+  if (outcome === null || typeof outcome === 'number') {
     process.stderr.write(readFileSync(logPath).subarray(from))
     process.exitCode = outcome ?? 1
     return
   }
   child.disconnect()
   child.unref()
+  const { feed, remarks } = outcome
+  for (const text of remarks) output.note(text)
+  const dir = canonicalMountPoint(directory)
   output.result(
-    { dir: canonicalMountPoint(directory), agent: context.agent(), pid: child.pid },
-    `mounted ${context.agent()} on ${canonicalMountPoint(directory)}; \`agentfs-client unmount ${directory}\` ends it`,
+    { dir, agent: context.agent(), pid: child.pid, feed },
+    `mounted ${context.agent()} on ${dir}${feedText(feed)}; \`agentfs-client unmount ${directory}\` ends it`,
   )
 }
 

@@ -18,22 +18,45 @@ async function run(
 ): Promise<void> {
   const own = options.dir === undefined
   const directory = options.dir ?? (await mkdtemp(join(tmpdir(), 'agentfs-run-')))
+  try {
+    process.exitCode = await runMounted(context, argv, directory, options)
+  } finally {
+    if (own) await rmdir(directory).catch(() => undefined)
+  }
+}
+
+async function runMounted(
+  context: CommandContext,
+  argv: readonly string[],
+  directory: string,
+  options: MountOptions,
+): Promise<number> {
   const running = await startMount(context, directory, options)
   context.output.progressEnd()
+  const { variables } = context.settings.environment
   let code: number
   try {
-    code = await runCommand(argv, running.session.directory, context.settings.environment.variables)
+    code = await runCommand(argv, running.session.directory, variables)
   } catch (error) {
-    await running.leave(FLUSH_MS)
-    throw error
+    const known = notStarted(error)
+    if (known === undefined) {
+      await running.leave(FLUSH_MS)
+      throw error
+    }
+    context.output.note(`${argv[0]}: ${known.reason}`)
+    code = known.code
   }
   const { remaining } = await running.leave(FLUSH_MS)
-  if (own) await rmdir(directory).catch(() => undefined)
-  if (remaining.length > 0) {
-    context.output.note(unpushedText(remaining))
-    if (code === 0) code = EXIT.unpushed
-  }
-  process.exitCode = code
+  if (remaining.length === 0) return code
+  context.output.note(unpushedText(remaining))
+  return code === 0 ? EXIT.unpushed : code
+}
+
+/** What a shell answers for a command that cannot be started. */
+function notStarted(error: unknown): { code: number; reason: string } | undefined {
+  const cause = (error as NodeJS.ErrnoException).code
+  if (cause === 'ENOENT') return { code: 127, reason: 'there is no such command' }
+  return cause === 'EACCES' ? { code: 126, reason: 'it cannot be executed' } : undefined
 }
 
 /** Runs a command in the mount; signals go on to it, and its exit status comes back (128 + n for a signal). */
@@ -64,6 +87,8 @@ export function addRunCommand(program: Command): void {
     program
       .command('run <command...>')
       .description("run a command in an agent's home, and push what it wrote")
-      .option('--dir <dir>', 'where to mount; a temporary folder where absent'),
+      .option('--dir <dir>', 'where to mount; a temporary folder where absent')
+      .usage('[options] -- <command...>')
+      .showHelpAfterError('(what stands behind -- is the command: run --agent-id NAME -- COMMAND …)'),
   ).action(action(run))
 }

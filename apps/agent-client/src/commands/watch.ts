@@ -32,19 +32,27 @@ async function changesOf(handle: AgentHandle, commit: CommitFrame): Promise<Watc
       at: commit.at,
       change: image.deleted === true ? 'deleted' : written.has(image.id) ? 'written' : 'changed',
       kind: image.kind,
-      path: await pathOf(handle, image),
+      path: await pathOf(handle, image, commit),
       node: image.id,
       by: image.modifiedBy,
     })),
   )
 }
 
-/** Where the node is now; of a deleted one, the name it had. */
-async function pathOf(handle: AgentHandle, image: NodeImage): Promise<string> {
-  if (image.deleted === true) return image.lastEntry?.name ?? image.id
-  return await handle.files.statNode(image.id).then(
+/** Where the node is now; of one that is gone meanwhile, the place it had, as far as that can be told. */
+async function pathOf(handle: AgentHandle, image: NodeImage, commit: CommitFrame): Promise<string> {
+  const now = image.deleted === true ? undefined : await livePath(handle, image.id)
+  if (now !== undefined) return now
+  const had = image.lastEntry ?? commit.delta.entries.find(({ node }) => node === image.id)
+  if (had === undefined || had === null) return image.id
+  const folder = await livePath(handle, had.parent)
+  return folder === undefined || folder === '' ? had.name : `${folder}/${had.name}`
+}
+
+async function livePath(handle: AgentHandle, node: string): Promise<string | undefined> {
+  return await handle.files.statNode(node).then(
     (stat) => stat.path,
-    () => image.id,
+    () => undefined,
   )
 }
 

@@ -25,7 +25,15 @@ export function contentHandlers(core: MountCore): FuseHandlers {
     const writable = (flags & O_ACCMODE) !== 0
     const handle: FileHandle = { kind: 'file', ino, append: (flags & O_APPEND) !== 0, writable }
     // The kernel may keep its pages: every remote change is told to it before it counts as delivered [SY-17].
-    return { fh: handles.add(handle), openFlags: FOPEN_KEEP_CACHE | (writable ? 0 : FOPEN_NOFLUSH) }
+    // What was written is journaled by then: only a close that waits for the service has something to ask [DUR-3].
+    const flushed = writable && core.view.waitForService
+    return { fh: handles.add(handle), openFlags: FOPEN_KEEP_CACHE | (flushed ? 0 : FOPEN_NOFLUSH) }
+  }
+
+  /** What a write by somebody without privileges does to the mode [FS-1]. */
+  const clearSetId = (ino: number): void => {
+    const { mode } = store.attributes(ino)
+    if (withoutSetId(mode) !== mode) store.setAttributes(ino, { mode: withoutSetId(mode) })
   }
 
   const read = (request: ReadRequest, reply: DataReply): void => {
@@ -85,7 +93,10 @@ export function contentHandlers(core: MountCore): FuseHandlers {
         }
         const refusal = writable ? core.changeRefusal : undefined
         if (refusal !== undefined) return void reply.error(refusal)
-        if ((request.flags & O_TRUNC) !== 0 && writable) store.truncate(request.nodeid, 0)
+        if ((request.flags & O_TRUNC) !== 0 && writable) {
+          store.truncate(request.nodeid, 0)
+          if (request.killSuidgid) clearSetId(request.nodeid)
+        }
         const { fh, openFlags } = openFile(request.nodeid, request.flags)
         reply.opened(fh, openFlags)
       })
@@ -102,10 +113,7 @@ export function contentHandlers(core: MountCore): FuseHandlers {
         const ino = handle?.kind === 'file' ? handle.ino : request.nodeid
         const append = handle?.kind === 'file' && handle.append && !request.fromPageCache
         store.write(ino, request.offset, request.data, append ? { append } : {})
-        if (request.killSuidgid) {
-          const { mode } = store.attributes(ino)
-          if (withoutSetId(mode) !== mode) store.setAttributes(ino, { mode: withoutSetId(mode) })
-        }
+        if (request.killSuidgid) clearSetId(ino)
         reply.written(request.data.length)
       })
     },

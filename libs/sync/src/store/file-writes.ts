@@ -10,7 +10,7 @@ import {
   type LocalWrite,
   type Piece,
 } from './journal-entry.js'
-import { parentOf } from './namespace.js'
+import { changeAttributes, parentOf } from './namespace.js'
 import { cutSegments, laySegment } from './segments.js'
 import type { StoreState } from './store-state.js'
 
@@ -69,7 +69,11 @@ export function truncateFile(state: StoreState, ino: number, size: number): void
     return
   }
   const node = fileOf(state, ino)
-  if (node.size === size) return
+  if (node.size === size) {
+    // Cut to the size it has, a file changes all the same: `: > stamp` is how programs touch one.
+    changeAttributes(state, ino, { mtime: state.now() })
+    return
+  }
   assertRoom(state, ENTRY_COST_BYTES)
   const time = state.now()
   const open = openEntry(state, node)

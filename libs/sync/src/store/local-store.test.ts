@@ -38,6 +38,34 @@ describe('names', () => {
     expect(fixture.store.parentOf(dir)).toBe(1)
   })
 
+  it('[FS-1] what is made in a set-group-ID directory takes its group, a directory the bit too', () => {
+    const { store } = fixture
+    const owner = { uid: 1, gid: 1 }
+    const dir = fixture.mkdir('d')
+    store.setAttributes(dir, { mode: 0o2775, gid: 77 })
+    expect(store.create(dir, 'f', { kind: 'file', mode: 0o644, ...owner })).toMatchObject({
+      mode: 0o644,
+      gid: 77,
+    })
+    expect(store.symlink(dir, 's', 'f', owner)).toMatchObject({ gid: 77 })
+    const inner = store.create(dir, 'inner', { kind: 'directory', mode: 0o755, ...owner })
+    expect(inner).toMatchObject({ mode: 0o2755, gid: 77 })
+    expect(store.create(1, 'outside', { kind: 'file', mode: 0o644, ...owner }).gid).toBe(1)
+  })
+
+  it('[FS-1] attributes of an open file without a name live and end with it', () => {
+    const { store } = fixture
+    const ino = fixture.put('a', 'x')
+    store.open(ino)
+    store.unlink(1, 'a')
+    const entries = store.status().journal.entries
+    store.setxattr(ino, 'user.k', Buffer.from('v'))
+    expect(store.getxattr(ino, 'user.k')).toEqual(Buffer.from('v'))
+    expect(store.removexattr(ino, 'user.k')).toBe(true)
+    expect(store.listxattr(ino)).toEqual([])
+    expect(store.status().journal.entries).toBe(entries)
+  })
+
   it('[FS-3] what POSIX refuses is refused with its code', () => {
     const { store } = fixture
     const file = fixture.put('a', '')

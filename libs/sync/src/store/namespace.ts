@@ -17,6 +17,7 @@ import type { AttributeChange, Attributes, NewNode, RenameFlags } from './store-
 
 /** The longest symlink target, as the wire takes it. */
 const TARGET_LENGTH_MAX = 4_096
+const S_ISGID = 0o2000
 
 /** A new empty file or directory. */
 export function createNode(state: StoreState, parentIno: number, name: Name, node: NewNode): Attributes {
@@ -25,16 +26,15 @@ export function createNode(state: StoreState, parentIno: number, name: Name, nod
   assertRoom(state, ENTRY_COST_BYTES)
   const id = uuidv7()
   const time = state.now()
-  const { kind, mode, uid, gid, exclusive } = node
+  const { kind, uid, exclusive } = node
   const common = {
     op: 'create',
     node: id,
     kind,
     parent: parent.id,
     name,
-    mode,
+    ...inherited(parent, node),
     uid,
-    gid,
     mtime: time,
   } as const
   const operation = exclusive === true ? { ...common, exclusive } : common
@@ -61,7 +61,8 @@ export function createSymlink(
   assertRoom(state, ENTRY_COST_BYTES + target.length)
   const id = uuidv7()
   const time = state.now()
-  const { uid, gid } = owner
+  const { uid } = owner
+  const { gid } = inherited(parent, { ...owner, kind: 'symlink', mode: 0o777 })
   const operation = {
     op: 'symlink',
     node: id,
@@ -75,6 +76,15 @@ export function createSymlink(
   } as const
   appendEntries(state, [{ operation, parent: parent.id, time, ino: state.inodes.allocate() }])
   return attributesOf(state, state.inoOf(id))
+}
+
+/** What a new node takes from a directory with the set-group-ID bit: its group, and a directory the bit too [FS-1]. */
+function inherited(
+  parent: NodeImage,
+  { kind, mode, gid }: { readonly kind: NodeImage['kind']; readonly mode: number; readonly gid: number },
+): { mode: number; gid: number } {
+  if ((parent.mode & S_ISGID) === 0) return { mode, gid }
+  return { mode: kind === 'directory' ? mode | S_ISGID : mode, gid: parent.gid }
 }
 
 /** One more name of a file. */

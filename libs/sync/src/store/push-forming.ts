@@ -14,7 +14,7 @@ export function freezePush(state: StoreState, limits: PushLimits): FrozenPush | 
   const flight = currentFlight(state)
   if (flight !== undefined) return frozen(state, flight)
   const operationsMax = Math.min(limits.operationsMax, PUSH_OPERATIONS_MAX)
-  const waiting = [...state.journal.entries()].filter((entry) => entry.push === 0).slice(0, 2 * operationsMax)
+  const waiting = firstWaiting(state, 2 * operationsMax)
   if (waiting.length === 0) return null
   const folded = foldEntries(waiting)
   const chosen = withinLimits(folded, operationsMax, Math.min(limits.bytesMax, PUSH_BYTES_MAX / 2))
@@ -34,6 +34,15 @@ export function freezePush(state: StoreState, limits: PushLimits): FrozenPush | 
   showFolded(state, waiting, folded)
   for (const entry of chosen) state.journal.put({ ...entry, push: number })
   return pushed === undefined ? null : frozen(state, pushed.made, pushed.bytes)
+}
+
+/** The first entries that wait; the journal behind them may be long and is not looked at. */
+function firstWaiting(state: StoreState, countMax: number): JournalEntry[] {
+  const waiting: JournalEntry[] = []
+  for (const entry of state.journal.entries()) {
+    if (entry.push === 0 && waiting.push(entry) === countMax) break
+  }
+  return waiting
 }
 
 /** The plain bytes of a part of the push in flight. */

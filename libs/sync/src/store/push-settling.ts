@@ -50,7 +50,13 @@ export function rejectPush(state: StoreState, reason: Reason): SettleOutcome {
 }
 
 function flightEntries(state: StoreState, flight: Flight): JournalEntry[] {
-  return [...state.journal.entries()].filter((entry) => entry.push === flight.number)
+  const entries: JournalEntry[] = []
+  for (const entry of state.journal.entries()) {
+    // A push takes everything up to its last entry: what waits stands behind it.
+    if (entry.push === 0) break
+    if (entry.push === flight.number) entries.push(entry)
+  }
+  return entries
 }
 
 function judge(

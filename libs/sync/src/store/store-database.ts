@@ -30,7 +30,7 @@ create table unstored (node text primary key, version text not null, seq integer
 export class StoreDatabase {
   readonly path: string
   readonly #database: DatabaseSync
-  readonly #statements = new Map<string, StatementSync>()
+  readonly #statements = new Map<string, Statement>()
   #depth = 0
 
   constructor(path: string) {
@@ -48,10 +48,10 @@ export class StoreDatabase {
   sql(text: string): Statement {
     let statement = this.#statements.get(text)
     if (statement === undefined) {
-      statement = this.#database.prepare(text)
+      statement = new Statement(this.#database.prepare(text))
       this.#statements.set(text, statement)
     }
-    return new Statement(statement)
+    return statement
   }
 
   /** Runs work in one transaction; what it throws undoes it. Nested calls join the outer one. */

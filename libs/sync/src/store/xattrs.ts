@@ -39,20 +39,28 @@ export function setXattr(
   const standing = readXattr(state, ino, name)
   if (mode === 'create' && standing !== undefined) throw new AgentfsError('already_exists')
   if (mode === 'replace' && standing === undefined) throw new AgentfsError('not_found')
+  const stored = Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64')
+  const orphan = state.handles.orphan(ino)
+  if (orphan !== undefined) {
+    const xattrs = { ...orphan.image.xattrs, [name]: stored }
+    orphan.image = { ...orphan.image, xattrs, ctime: state.now() }
+    return
+  }
   const node = state.nodeOf(ino)
   assertRoom(state, ENTRY_COST_BYTES + value.length)
-  const operation = {
-    op: 'setxattr',
-    node: node.id,
-    name,
-    value: Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64'),
-  } as const
+  const operation = { op: 'setxattr', node: node.id, name, value: stored } as const
   appendEntries(state, [{ operation, parent: parentOf(state, node), time: state.now() }])
 }
 
 /** Removes an attribute; false where it was not set. */
 export function removeXattr(state: StoreState, ino: number, name: string): boolean {
   if (readXattr(state, ino, name) === undefined) return false
+  const orphan = state.handles.orphan(ino)
+  if (orphan !== undefined) {
+    const { [name]: _removed, ...xattrs } = orphan.image.xattrs ?? {}
+    orphan.image = { ...orphan.image, xattrs, ctime: state.now() }
+    return true
+  }
   const node = state.nodeOf(ino)
   appendEntries(state, [
     {
