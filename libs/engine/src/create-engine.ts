@@ -11,6 +11,7 @@ import type { Engine } from './engine.js'
 import { Files } from './files/files.js'
 import { SYSTEM_CLOCK } from './followers/follower-options.js'
 import type { PackHint } from './followers/pack-hint.js'
+import type { PromptPacker } from './followers/prompt-packer.js'
 import { Idempotency } from './idempotency/idempotency.js'
 import { Erasures } from './keys/erasures.js'
 import { KeyVault } from './keys/key-vault.js'
@@ -39,6 +40,8 @@ export interface EngineOptions {
   readonly pepper: Uint8Array
   readonly announcer: Announcer
   readonly packHint: PackHint
+  /** Packs what a flush waits for in this process; while it gives none, and without it, flushes wait for a worker. */
+  readonly promptPacker?: () => PromptPacker | undefined
   readonly log: EngineLog
   readonly clock?: Clock
   readonly limits?: Partial<EngineLimits>
@@ -98,6 +101,7 @@ export function createEngine(options: EngineOptions): Engine {
     reader,
     administration,
     packHint,
+    promptPacker: options.promptPacker ?? (() => undefined),
     clock,
     fileBytesMax,
   }

@@ -14,6 +14,7 @@ import type { Caller, RequestOrigin } from './caller.js'
 import { createEngine, type EngineLimits } from './create-engine.js'
 import type { Engine } from './engine.js'
 import { Packer } from './followers/packer.js'
+import { PromptPacker } from './followers/prompt-packer.js'
 import type { Announcement, Clock, TenantResources } from './ports.js'
 
 const passwords = { app: 'app-password-0123456789', heads: 'heads-password-0123456789' }
@@ -64,12 +65,14 @@ export async function startEngine(
   const engines: Engine[] = []
   const databases = [database]
   const engineOn = (onDatabase: Database, narrower: Partial<EngineLimits> = {}): Engine => {
+    const promptPacker = new PromptPacker(new Packer({ database: onDatabase, resources }))
     const made = createEngine({
       database: onDatabase,
       resources,
       pepper,
       announcer: { publish: (announcement) => void announced.push(announcement) },
       packHint: { hint: () => undefined },
+      promptPacker: () => promptPacker,
       log: { warn: () => undefined, error: () => undefined },
       limits: { auditBatchMs: 50, ...limits, ...narrower },
       ...(own.clock === undefined ? {} : { clock: own.clock }),

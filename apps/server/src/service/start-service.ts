@@ -1,7 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { createApi, InProcessBus, MetricsServer, RedisBus } from '@agentfs/api'
-import { Checkpointer, createEngine, type EngineLog, Mirror, Packer, Sweeper } from '@agentfs/engine'
+import {
+  Checkpointer,
+  createEngine,
+  type EngineLog,
+  Mirror,
+  Packer,
+  PromptPacker,
+  Sweeper,
+} from '@agentfs/engine'
 import { createWorker, openPackHints, type QueueConfig, WorkerMetrics } from '@agentfs/worker'
 import type { Logger } from 'pino'
 import type { ServerConfig } from '../config.js'
@@ -68,11 +76,12 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
   const dependencies = dependencyMetrics({ objectStore, kms: secrets.kms }, database, sweeper, packHint)
   signal.throwIfAborted()
 
+  const packer = new Packer({ database, resources })
   if (role !== 'api') {
     progress('starting the worker')
     const worker = createWorker({
       queue,
-      packer: new Packer({ database, resources }),
+      packer,
       sweeper,
       checkpointer: new Checkpointer({ database, resources }),
       mirror: new Mirror({ database, resources, targets: mirrorTargets, log: engineLog }),
@@ -103,6 +112,9 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
   }
 
   progress('starting the API')
+  const promptPacker = new PromptPacker(packer, (outcome) => workerMetrics.packed(outcome))
+  let mayPack = known === null
+  void known?.then(() => (mayPack = true)).catch(() => undefined)
   const bus = config.redisUrl === undefined ? new InProcessBus() : new RedisBus(config.redisUrl, log)
   shutdown.add('announcements', () => bus.close())
   const engine = createEngine({
@@ -111,6 +123,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
     pepper: secrets.pepper,
     announcer: bus,
     packHint,
+    promptPacker: () => (mayPack ? promptPacker : undefined),
     mirrorTargets,
     log: engineLog,
     limits: config.limits,

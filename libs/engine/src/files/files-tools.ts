@@ -5,6 +5,7 @@ import type { AgentGate } from '../agents/agent-gate.js'
 import type { Caller } from '../caller.js'
 import type { Committer } from '../commit/commit.js'
 import type { PackHint } from '../followers/pack-hint.js'
+import type { PromptPacker } from '../followers/prompt-packer.js'
 import type { Erasures } from '../keys/erasures.js'
 import type { KeyVault } from '../keys/key-vault.js'
 import type { Clock } from '../ports.js'
@@ -29,6 +30,8 @@ export interface FilesTools {
   readonly backlog: Backlog
   readonly administration: Administration
   readonly packHint: PackHint
+  /** Packs what a flush waits for; undefined where only workers may. */
+  readonly promptPacker: () => PromptPacker | undefined
   readonly clock: Clock
   readonly fileBytesMax: number
 }

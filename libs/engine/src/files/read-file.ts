@@ -1,5 +1,5 @@
 import { AgentfsError, PART_BYTES_MAX } from '@agentfs/contracts'
-import type { AgentRow, NodeRow } from '@agentfs/storage'
+import { type AgentRow, findKeys, findPartsOfSmall, type NodeRow } from '@agentfs/storage'
 import type { ByteRangeRequest, ContentChoice, NodeRef, OpenedContent } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
 import type { OpenedVersion } from '../reads/version-opener.js'
@@ -72,11 +72,20 @@ async function openChosen(
   // An opened manifest holds no bytes: those still need their keys' rows, which every read looks at.
   const known = ofHead ? tools.opener.remembered(scope, node.headVersion ?? '') : undefined
   if (known !== undefined && known.size > 0) return known
-  const { row, keys } = await tools.database.withTenant(scope, async (tx) => {
+  const { row, keyRows, parts } = await tools.database.withTenant(scope, async (tx) => {
     const found = await findChosen(tx, agent.agentId, node, options)
-    return { row: found, keys: await tools.vault.load(tx, found === undefined ? [] : [found.keyId]) }
+    if (found === undefined) return { row: undefined, keyRows: [], parts: [] }
+    const [rows, beside] = await Promise.all([
+      findKeys(tx, [found.keyId]),
+      findPartsOfSmall(tx, agent.agentId, [found.versionId]),
+    ])
+    return { row: found, keyRows: rows, parts: beside }
   })
   if (row === undefined) throw new AgentfsError('not_found', { detail: 'there is no such version' })
+  const [keys] = await Promise.all([
+    tools.vault.unwrap(scope, keyRows),
+    options.metadataOnly === true ? undefined : tools.opener.prefetch(scope, [row], parts),
+  ])
   return tools.opener.open(scope, agent.agentId, row, keys)
 }
 

@@ -6,6 +6,7 @@ import {
   type PackableStream,
   PackingStore,
   type StagedRange,
+  type StagedStream,
   type StreamPosition,
   SwitchStore,
 } from '@agentfs/storage'
@@ -79,9 +80,9 @@ export class Packer {
   async *advance(scope: TenantScope, streamId: string, signal?: AbortSignal): AsyncGenerator<PackOutcome> {
     for (;;) {
       signal?.throwIfAborted()
-      const stream = await this.#staged.stream(scope, streamId)
-      if (stream === undefined || !isDue(stream, this.#nowMs())) return
-      const outcome = await this.#packOnce(scope, stream, signal)
+      const staged = await this.#staged.staged(scope, streamId, COMMITS_MAX)
+      if (staged === undefined || !isDue(staged.stream, this.#nowMs())) return
+      const outcome = await this.#packOnce(scope, staged, signal)
       yield outcome
       if (outcome.kind !== 'stored') return
     }
@@ -92,12 +93,16 @@ export class Packer {
    * `unavailable` also while the store is given a pause after failures; then nothing has changed.
    */
   async packStream(scope: TenantScope, streamId: string, signal?: AbortSignal): Promise<PackOutcome> {
-    const stream = await this.#staged.stream(scope, streamId)
-    return stream === undefined ? { kind: 'idle' } : this.#packOnce(scope, stream, signal)
+    const staged = await this.#staged.staged(scope, streamId, COMMITS_MAX)
+    return staged === undefined ? { kind: 'idle' } : this.#packOnce(scope, staged, signal)
   }
 
-  async #packOnce(scope: TenantScope, stream: PackableStream, signal?: AbortSignal): Promise<PackOutcome> {
-    const plan = planSegment(await this.#staged.stagedCommits(scope, stream, COMMITS_MAX))
+  async #packOnce(
+    scope: TenantScope,
+    { stream, commits }: StagedStream,
+    signal?: AbortSignal,
+  ): Promise<PackOutcome> {
+    const plan = planSegment(commits)
     if (plan === undefined) {
       if (stream.stagedSince !== null) await this.#settle(scope, stream, signal)
       return { kind: 'idle' }
@@ -105,14 +110,19 @@ export class Packer {
     if (!this.#gate.tryPass()) {
       throw new AgentfsError('unavailable', { detail: 'the object store failed a moment ago; packing waits' })
     }
-    await this.#storeTenantFirst(scope, stream, signal)
-    const offloaded = await this.#throughGate(signal, () =>
-      this.#offload.offload(scope, stream, plan, signal),
-    )
-    const outcome = await this.#packPlan(scope, stream, plan, signal)
-    if (outcome.kind !== 'stored') return outcome
-    this.#onStored(scope, stream.streamId, outcome.through)
-    return { ...outcome, bytes: outcome.bytes + offloaded.bytes, puts: outcome.puts + offloaded.puts }
+    // Side by side: awaited before anything of the agent is switched over.
+    const tenantStored = this.#storeTenantFirst(scope, stream, signal)
+    tenantStored.catch(() => undefined)
+    try {
+      const offloaded = await this.#offload.offload(scope, stream, plan, signal)
+      const outcome = await this.#packPlan(scope, stream, plan, tenantStored, signal)
+      if (outcome.kind !== 'stored') return outcome
+      this.#onStored(scope, stream.streamId, outcome.through)
+      return { ...outcome, bytes: outcome.bytes + offloaded.bytes, puts: outcome.puts + offloaded.puts }
+    } finally {
+      // Where the agent's own failed, nothing may go on behind the caller's back.
+      await tenantStored.catch(() => undefined)
+    }
   }
 
   /** A stream without commits to store: that of an erased tenant waits for its tombstone to be in the ledger [ENC-3]. */
@@ -145,6 +155,7 @@ export class Packer {
     scope: TenantScope,
     stream: PackableStream,
     plan: PackPlan,
+    tenantStored: Promise<void>,
     signal?: AbortSignal,
   ): Promise<PackOutcome> {
     const { epoch, firstSeq, lastSeq } = plan
@@ -164,6 +175,7 @@ export class Packer {
     try {
       await this.#throughGate(signal, () => this.#putBoth(scope, object, segment, piece, signal))
       this.#gate.succeeded()
+      await tenantStored
     } catch (error) {
       const objectIds = objects.map(({ objectId }) => objectId)
       await this.#objectRows.giveUp(scope, objectIds, this.#now()).catch(() => undefined)

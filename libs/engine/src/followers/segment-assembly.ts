@@ -3,11 +3,13 @@ import {
   buildSegment,
   type PackableStream,
   type SegmentEntry,
+  type StagedManifest,
   type StagedRange,
   type StoredPlace,
   type StoredPlaces,
 } from '@agentfs/storage'
 import type { PackPlan } from './pack-plan.js'
+import { besideTheirManifests } from './segment-order.js'
 
 /** The bytes of a segment, and where in them each staged row's bytes stand. */
 export interface AssembledSegment {
@@ -16,10 +18,7 @@ export interface AssembledSegment {
   readonly places: StoredPlaces
 }
 
-/**
- * Parts, then manifests, then records: a reader of contents finds neighbours beside each other, a reader of records (a feed
- * that catches up, recovery) finds them in one run at the end.
- */
+/** One segment of some staged commits. */
 export function assembleSegment(
   scope: TenantScope,
   stream: PackableStream,
@@ -28,7 +27,7 @@ export function assembleSegment(
   range: StagedRange,
 ): AssembledSegment {
   const parts = range.parts.map((part): SegmentEntry => ({ ...part, kind: 'part', id: part.partId }))
-  const manifests = range.manifests.map((version): SegmentEntry => ({
+  const manifests = range.manifests.map((version): SegmentEntry & StagedManifest => ({
     ...version,
     kind: 'manifest',
     id: version.versionId,
@@ -47,7 +46,7 @@ export function assembleSegment(
     epoch: plan.epoch,
     firstSeq: plan.firstSeq,
     lastSeq: plan.lastSeq,
-    entries: [...parts, ...manifests, ...records],
+    entries: besideTheirManifests(parts, manifests, records),
   })
   const place = ({ id, seq }: SegmentEntry): StoredPlace => {
     const placement = placements.get(id)

@@ -15,6 +15,7 @@ import {
 import type { CrashPoints } from '../followers/crash-points.js'
 import { type FollowerOptions, SYSTEM_CLOCK } from '../followers/follower-options.js'
 import { segmentKey } from '../followers/object-keys.js'
+import { besideTheirManifests } from '../followers/segment-order.js'
 import { TenantObjects } from '../followers/tenant-objects.js'
 import type { Chore, ChoreRequest, ChoreStep } from './chore.js'
 import { planCompaction, rewrittenBytes } from './compaction-plan.js'
@@ -116,7 +117,12 @@ export class CompactChore implements Chore {
     const [first] = run
     if (first === undefined) return 0
     const oldIds = run.map(({ objectId }) => objectId)
-    const rows = await this.#store.rowsIn(scope, first.streamId, oldIds)
+    const { parts, manifests, records } = await this.#store.rowsIn(scope, first.streamId, oldIds)
+    const rows = besideTheirManifests<SegmentRow, (typeof manifests)[number], SegmentRow>(
+      parts,
+      manifests,
+      records,
+    )
     if (rows.length === 0) {
       const dropped = await this.#store.dropEmpty(scope, first.streamId, oldIds, this.#now())
       return dropped === 0 ? undefined : 0

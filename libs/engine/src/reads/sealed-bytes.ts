@@ -4,6 +4,7 @@ import { SEALED_HEAD_BYTES, sealedRange, type SealedSlice } from '@agentfs/crypt
 import type { SealedPlace } from '@agentfs/storage'
 import type { TenantResources } from '../ports.js'
 import { ByteCache } from './byte-cache.js'
+import { planFetch } from './fetch-plan.js'
 
 /** Whether bytes are kept for the next reader; a stream through a large file would push out everything that was. */
 export type Use = 'keep' | 'once'
@@ -96,6 +97,33 @@ export class SealedBytes {
     })
   }
 
+  /**
+   * Fetches ahead what will be opened next, in as few requests as there are runs of neighbours; what is here or on its way
+   * is left out, and a failure is for whoever opens it to meet. Returns when all has come.
+   */
+  async prefetch(
+    scope: TenantScope,
+    places: readonly (SealedPlace & { readonly id: string })[],
+  ): Promise<void> {
+    const wanted = places.flatMap(({ id, sealed, objectKey, objectOffset, sealedLength }) =>
+      sealed !== null || objectKey === null || objectOffset === null || this.#isNear(scope, id)
+        ? []
+        : [{ id, objectKey, objectOffset, sealedLength }],
+    )
+    const runs = planFetch(wanted).map(async ({ objectKey, from, length, holds }) => {
+      const place = { sealed: null, objectKey, objectOffset: from, sealedLength: length }
+      const run = this.#fetch(scope, `${objectKey} from ${from}`, place)
+      const pieces = holds.map(({ id, objectOffset, sealedLength }) => {
+        const start = objectOffset - from
+        // Copies: a slice would keep all of the run in memory for as long as it is in the cache.
+        const piece = run.then((bytes) => Uint8Array.from(bytes.subarray(start, start + sealedLength)))
+        return this.#keep(nameOf(scope, id), piece, 'keep')
+      })
+      await Promise.allSettled(pieces)
+    })
+    await Promise.all(runs)
+  }
+
   /** True where the whole of it is here, or on its way. */
   #isNear(scope: TenantScope, id: string): boolean {
     const name = nameOf(scope, id)
@@ -108,10 +136,15 @@ export class SealedBytes {
     if (cached !== undefined) return cached
     const underWay = this.#underWay.get(name)
     if (underWay !== undefined) return underWay
-    const fetching = this.#fetch(scope, id, place)
-      .then((bytes) => {
-        if (use === 'keep') this.#cache.put(name, bytes)
-        return bytes
+    return this.#keep(name, this.#fetch(scope, id, place), use)
+  }
+
+  /** Shares what is on its way with whoever asks meanwhile, and keeps it for those who ask later. */
+  #keep(name: string, bytes: Promise<Uint8Array>, use: Use): Promise<Uint8Array> {
+    const fetching = bytes
+      .then((fetched) => {
+        if (use === 'keep') this.#cache.put(name, fetched)
+        return fetched
       })
       .finally(() => this.#underWay.delete(name))
     this.#underWay.set(name, fetching)

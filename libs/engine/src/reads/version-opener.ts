@@ -1,7 +1,7 @@
 import type { TenantScope } from '@agentfs/access'
 import { AgentfsError } from '@agentfs/contracts'
 import { type Manifest, openManifest, verifyPagedExtents } from '@agentfs/crypto'
-import type { TenantTransaction, VersionRow, WithKey } from '@agentfs/storage'
+import type { PartOfSmall, TenantTransaction, VersionRow, WithKey } from '@agentfs/storage'
 import { cutAt } from '../content/extents.js'
 import { inlineLayout, lastPageOf, type Layout } from '../content/layout.js'
 import type { KeyVault, UsableKey } from '../keys/key-vault.js'
@@ -77,6 +77,28 @@ export class VersionOpener {
     const opened = openedOf(row, manifest)
     this.remember(scope, opened)
     return opened
+  }
+
+  /**
+   * Fetches the manifests of versions that are not remembered, with the parts of the small ones among them: neighbours of
+   * one segment come in one request, and whoever opens and reads them then asks the object store for nothing.
+   */
+  async prefetch(
+    scope: TenantScope,
+    rows: readonly VersionRow[],
+    parts: readonly PartOfSmall[],
+  ): Promise<void> {
+    const manifests = rows
+      .filter(
+        ({ versionId, prefixOf }) => prefixOf === null && this.remembered(scope, versionId) === undefined,
+      )
+      .map((row) => ({ ...row, id: row.versionId }))
+    const wanted = new Set(rows.map(({ versionId }) => versionId))
+    const theirs = parts.filter(({ versionId }) => wanted.has(versionId))
+    await this.#sealed.prefetch(scope, [
+      ...manifests,
+      ...theirs.map((part) => ({ ...part, id: part.partId })),
+    ])
   }
 
   /**

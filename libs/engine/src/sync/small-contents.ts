@@ -1,7 +1,7 @@
 import type { TenantScope } from '@agentfs/access'
 import type { ContentItem } from '@agentfs/contracts'
 import type { Extent } from '@agentfs/crypto'
-import { type Database, findVersions } from '@agentfs/storage'
+import { type Database, findPartsOfSmall, findVersions } from '@agentfs/storage'
 import { inlineLayout } from '../content/layout.js'
 import type { KeyVault } from '../keys/key-vault.js'
 import type { ContentReader } from '../reads/content-reader.js'
@@ -35,9 +35,13 @@ export class SmallContents {
   ): Promise<ContentItem[]> {
     const { database, vault, opener, pages, reader } = this.#tools
     const nodes = new Map(wanted.map(({ node, version }) => [version, node]))
-    const { rows, keys } = await database.withTenant(scope, async (tx) => {
-      const found = await findVersions(tx, agentId, [...nodes.keys()])
-      return { rows: found, keys: await vault.load(tx, [...new Set(found.map(({ keyId }) => keyId))]) }
+    const { rows, parts, keys } = await database.withTenant(scope, async (tx) => {
+      const [found, beside] = await Promise.all([
+        findVersions(tx, agentId, [...nodes.keys()]),
+        findPartsOfSmall(tx, agentId, [...nodes.keys()]),
+      ])
+      const loaded = await vault.load(tx, [...new Set(found.map(({ keyId }) => keyId))])
+      return { rows: found, parts: beside, keys: loaded }
     })
     const chosen = []
     let total = 0
@@ -47,6 +51,7 @@ export class SmallContents {
       total += row.size
       chosen.push(row)
     }
+    await opener.prefetch(scope, chosen, parts)
     const opened = await Promise.all(chosen.map((row) => opener.open(scope, agentId, row, keys)))
     const extents = await Promise.all(
       opened.map(({ layout, size }) => pages.extents(scope, agentId, layout, 0, size)),

@@ -111,3 +111,40 @@ export function findPartFacts(
       select part_id, node_id, key_id, size, content_mac, seq is not null as named, object_id, sealed is not null as staged
       from parts where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and part_id = w.id offset 0) p`
 }
+
+/** A version up to here is small: whoever reads it is about to read all of it. */
+const SMALL_BYTES = 64 * 1024
+/** A version of more parts than this is no longer read in one go. */
+const SMALL_PARTS_MAX = 16
+
+/** A part of a small version, and where in the object store it is. */
+export interface PartOfSmall extends SealedPlace {
+  /** Of a version that names it. */
+  readonly versionId: string
+  readonly partId: string
+}
+
+/**
+ * The stored parts of those versions that are small and stored themselves: so that their bytes can be fetched together with
+ * the manifests that name them.
+ */
+export function findPartsOfSmall(
+  tx: TenantTransaction,
+  agentId: string,
+  versionIds: readonly string[],
+): Promise<PartOfSmall[]> {
+  return tx.query<PartOfSmall>`
+    select v.version_id, p.part_id, null as sealed, p.sealed_length, o.object_key, p.object_offset
+    from unnest(${arrayLiteral(versionIds)}::uuid[]) as w(id)
+    cross join lateral (
+      select version_id, part_ids from versions
+      where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and version_id = w.id and sealed is null
+        and size <= ${SMALL_BYTES} and cardinality(part_ids) <= ${SMALL_PARTS_MAX} offset 0) v
+    cross join lateral unnest(v.part_ids) as n(id)
+    cross join lateral (
+      select part_id, sealed_length, object_id, object_offset from parts
+      where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and part_id = n.id and sealed is null
+        and sealed_length <= ${2 * SMALL_BYTES} offset 0) p
+    cross join lateral (
+      select object_key from objects where tenant_id = ${tx.tenantId} and object_id = p.object_id offset 0) o`
+}

@@ -28,6 +28,13 @@ export interface SegmentRow {
   readonly objectOffset: number
 }
 
+/** Rows of segments, by what they are, each in the order of seqs. */
+export interface SegmentRows {
+  readonly parts: readonly SegmentRow[]
+  readonly manifests: readonly (SegmentRow & { readonly partIds: readonly string[] })[]
+  readonly records: readonly SegmentRow[]
+}
+
 /** Where a row's bytes stand now, and where they stood. */
 export interface MovedRow extends SegmentRow {
   readonly toOffset: number
@@ -86,15 +93,15 @@ export class CompactionStore {
   }
 
   /** Every row whose bytes stand in some segments of a stream. */
-  async rowsIn(scope: TenantScope, streamId: string, objectIds: readonly string[]): Promise<SegmentRow[]> {
+  async rowsIn(scope: TenantScope, streamId: string, objectIds: readonly string[]): Promise<SegmentRows> {
     const ids = arrayLiteral(objectIds)
-    const found = await this.#database.withTenant(scope, (tx) =>
+    const [parts, manifests, records] = await this.#database.withTenant(scope, (tx) =>
       Promise.all([
         tx.query<SegmentRow>`
           select 'part' as kind, part_id as id, key_id, seq, object_id, object_offset from parts
           where tenant_id = ${tx.tenantId} and agent_id = ${streamId} and object_id = any (${ids}::uuid[]) order by seq, part_id`,
-        tx.query<SegmentRow>`
-          select 'manifest' as kind, version_id as id, key_id, seq, object_id, object_offset from versions
+        tx.query<SegmentRows['manifests'][number]>`
+          select 'manifest' as kind, version_id as id, key_id, seq, part_ids, object_id, object_offset from versions
           where tenant_id = ${tx.tenantId} and agent_id = ${streamId} and object_id = any (${ids}::uuid[])
           order by seq, version_id`,
         tx.query<SegmentRow>`
@@ -103,7 +110,7 @@ export class CompactionStore {
           where r.tenant_id = ${tx.tenantId} and r.stream_id = ${streamId} and r.object_id = any (${ids}::uuid[]) order by r.seq`,
       ]),
     )
-    return found.flat()
+    return { parts, manifests, records }
   }
 
   /**

@@ -142,25 +142,25 @@ export class KeyLedgerStore {
   async markLedgered(scope: TenantScope, ledger: StoredLedger, now: Date): Promise<boolean> {
     return this.#database
       .withTenant(scope, async (tx) => {
-        const seen = await lockKeys(tx, ledger.rows)
+        // All locks in one round trip, keys before objects; all changes in another, with COMMIT behind them.
         const objectIds = arrayLiteral([...ledger.supersedes, ledger.objectId])
-        const objects = await tx.query<{
-          objectId: string
-          state: string
-        }>`select object_id, state from objects
-          where tenant_id = ${tx.tenantId} and object_id = any (${objectIds}::uuid[]) order by object_id for update`
+        const [seen, objects] = await Promise.all([
+          lockKeys(tx, ledger.rows),
+          tx.query<{ objectId: string; state: string }>`select object_id, state from objects
+            where tenant_id = ${tx.tenantId} and object_id = any (${objectIds}::uuid[]) order by object_id for update`,
+        ])
         const own = objects.find(({ objectId }) => objectId === ledger.objectId)
         if (own?.state !== 'writing') throw new GivenUp()
         if (seen.erased) {
-          await tx.query`update objects set state = 'dead', dead_at = ${now}
+          void tx.query`update objects set state = 'dead', dead_at = ${now}
             where tenant_id = ${tx.tenantId} and object_id = ${ledger.objectId}`
           return false
         }
-        await markKeys(tx, ledger.rows, now)
-        await tx.query`update objects set state = 'live', size = ${ledger.size}, live_bytes = ${ledger.size},
+        markKeys(tx, ledger.rows, now)
+        void tx.query`update objects set state = 'live', size = ${ledger.size}, live_bytes = ${ledger.size},
           checksum = ${ledger.checksum}, stale = stale or ${seen.rewrapped}
         where tenant_id = ${tx.tenantId} and object_id = ${ledger.objectId}`
-        await tx.query`update objects set state = 'dead', dead_at = ${now}, live_bytes = 0
+        void tx.query`update objects set state = 'dead', dead_at = ${now}, live_bytes = 0
         where tenant_id = ${tx.tenantId} and object_id = any (${arrayLiteral(ledger.supersedes)}::uuid[]) and state = 'live'`
         return true
       })
@@ -206,19 +206,19 @@ async function lockKeys(
   }
 }
 
-async function markKeys(tx: TenantTransaction, rows: KeyLedgerRows, now: Date): Promise<void> {
+function markKeys(tx: TenantTransaction, rows: KeyLedgerRows, now: Date): void {
   const { tenantId } = tx
   const keyIds = arrayLiteral(rows.keys.map(({ keyId }) => keyId))
   const kekVersions = arrayLiteral(rows.keks.map(({ kekVersion }) => kekVersion))
   const tombstones = arrayLiteral(rows.tombstones.map(({ keyId }) => keyId))
   // One that was wrapped anew meanwhile counts: as it was it opens until the piece, which is stale, is rewritten.
-  await tx.query`
+  void tx.query`
     update content_keys k set ledgered_at = ${now}
     from unnest(${keyIds}::uuid[], ${arrayLiteral(rows.keys.map(({ keyVersion }) => keyVersion))}::integer[])
       as seen (key_id, key_version)
     where k.tenant_id = ${tenantId} and k.key_id = seen.key_id and k.key_version = seen.key_version and k.ledgered_at is null`
-  await tx.query`update tenant_keks set ledgered_at = ${now}
+  void tx.query`update tenant_keks set ledgered_at = ${now}
     where tenant_id = ${tenantId} and kek_version = any (${kekVersions}::integer[]) and ledgered_at is null`
-  await tx.query`update tombstones set ledgered_at = ${now}
+  void tx.query`update tombstones set ledgered_at = ${now}
     where tenant_id = ${tenantId} and key_id = any (${tombstones}::uuid[]) and ledgered_at is null`
 }

@@ -1,6 +1,7 @@
 import type { TenantScope } from '@agentfs/access'
 import { arrayLiteral } from '../array-literal.js'
 import type { Database } from '../database.js'
+import type { TenantTransaction } from '../transaction.js'
 
 /** An object about to be written. */
 export interface NewObject {
@@ -29,7 +30,8 @@ export class ObjectRowsStore {
 
   /** Commits the rows of objects to be written; only then may they be PUT. */
   async insertWriting(scope: TenantScope, objects: readonly NewObject[], now: Date): Promise<void> {
-    await this.#database.withTenant(scope, (tx) =>
+    // COMMIT travels behind the rows: whoever flushes waits for this round trip before the PUT can begin.
+    const inserted = (tx: TenantTransaction): Promise<unknown> =>
       Promise.all(
         objects.map(
           (object) => tx.query`
@@ -37,8 +39,8 @@ export class ObjectRowsStore {
         values (${tx.tenantId}, ${object.objectId}, ${object.streamId}, ${object.kind}, ${object.objectKey}, 'writing',
           ${object.epoch}, ${object.firstSeq}, ${object.lastSeq}, ${now})`,
         ),
-      ),
-    )
+      )
+    await this.#database.withTenant(scope, inserted, true)
   }
 
   /** Gives up objects that are still `writing`. */

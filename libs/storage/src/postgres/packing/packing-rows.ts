@@ -27,6 +27,13 @@ export interface StagedCommit extends StreamPosition {
   readonly bytes: number
 }
 
+/** A stream with the commits that wait in it. */
+export interface StagedStream {
+  readonly stream: PackableStream
+  /** After the cursor, oldest first. */
+  readonly commits: readonly StagedCommit[]
+}
+
 /** A sealed record that waits in its row. */
 export interface StagedRecord {
   readonly seq: number
@@ -40,6 +47,7 @@ export interface StagedManifest {
   readonly versionId: string
   readonly nodeId: string
   readonly keyId: string
+  readonly partIds: readonly string[]
   readonly sealed: Uint8Array
 }
 

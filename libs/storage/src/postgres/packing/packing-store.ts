@@ -8,6 +8,7 @@ import type {
   StagedPart,
   StagedRange,
   StagedRecord,
+  StagedStream,
   StreamPosition,
 } from './packing-rows.js'
 import { PACKER } from './packer-name.js'
@@ -23,25 +24,18 @@ export class PackingStore {
 
   /** The stream with the packer's cursor; undefined where the stream is gone. */
   async stream(scope: TenantScope, streamId: string): Promise<PackableStream | undefined> {
-    return this.#database.withTenant(scope, async (tx) => readPackableStream(tx, streamId))
+    return this.#database.readTenant(scope, (tx) => readPackableStream(tx, streamId))
   }
 
-  /** The next commits after the cursor, oldest first, at most `limit`. */
-  async stagedCommits(scope: TenantScope, stream: PackableStream, limit: number): Promise<StagedCommit[]> {
-    const { epoch, seq } = stream.cursor
-    return this.#database.withTenant(scope, (tx) => {
-      const { tenantId } = tx
-      const { agentId } = treeOf(stream)
-      return tx.query<StagedCommit>`
-        select r.epoch, r.seq, r.sealed_length
-          + coalesce((select sum(v.sealed_length) from versions v where v.tenant_id = ${tenantId} and v.agent_id = ${agentId}
-              and v.seq = r.seq and v.epoch = r.epoch and v.sealed is not null), 0)::bigint
-          + coalesce((select sum(p.sealed_length) from parts p where p.tenant_id = ${tenantId} and p.agent_id = ${agentId}
-              and p.seq = r.seq and p.epoch = r.epoch and p.sealed is not null), 0)::bigint as bytes
-        from records r
-        where r.tenant_id = ${tenantId} and r.stream_id = ${stream.streamId} and (r.epoch, r.seq) > (${epoch}, ${seq})
-        order by r.epoch, r.seq limit ${limit}`
-    })
+  /**
+   * The stream with the packer's cursor, and the next commits after that, oldest first, at most `limit`: one round trip.
+   * Undefined where the stream is gone.
+   */
+  async staged(scope: TenantScope, streamId: string, limit: number): Promise<StagedStream | undefined> {
+    const [stream, commits] = await this.#database.readTenant(scope, (tx) =>
+      Promise.all([readPackableStream(tx, streamId), readStagedCommits(tx, streamId, limit)]),
+    )
+    return stream === undefined ? undefined : { stream, commits }
   }
 
   /** The sealed bytes of the commits `first` to `last` of one epoch. */
@@ -52,7 +46,7 @@ export class PackingStore {
     first: number,
     last: number,
   ): Promise<StagedRange> {
-    return this.#database.withTenant(scope, async (tx) => {
+    return this.#database.readTenant(scope, async (tx) => {
       const { tenantId } = tx
       const { agentId } = treeOf(stream)
       const [records, manifests, parts] = await Promise.all([
@@ -61,7 +55,7 @@ export class PackingStore {
           where tenant_id = ${tenantId} and stream_id = ${stream.streamId} and epoch = ${epoch}
             and seq between ${first} and ${last} and sealed is not null order by seq`,
         tx.query<StagedManifest>`
-          select seq, version_id, node_id, key_id, sealed from versions
+          select seq, version_id, node_id, key_id, part_ids, sealed from versions
           where tenant_id = ${tenantId} and agent_id = ${agentId} and epoch = ${epoch}
             and seq between ${first} and ${last} and sealed is not null order by seq, version_id`,
         tx.query<StagedPart>`
@@ -108,6 +102,26 @@ export class PackingStore {
         where tenant_id = ${tx.tenantId} and stream_id = any (${arrayLiteral(streamIds)}::uuid[]) and staged_since is not null`
     })
   }
+}
+
+/** The commits after the packer's cursor. Of an agent's own stream they have manifests and parts; of others only records. */
+function readStagedCommits(tx: TenantTransaction, streamId: string, limit: number): Promise<StagedCommit[]> {
+  const { tenantId } = tx
+  return tx.query<StagedCommit>`
+    select r.epoch, r.seq, r.sealed_length
+      + coalesce((select sum(v.sealed_length) from versions v where s.kind = 'agent' and v.tenant_id = ${tenantId}
+          and v.agent_id = s.agent_id and v.seq = r.seq and v.epoch = r.epoch and v.sealed is not null), 0)::bigint
+      + coalesce((select sum(p.sealed_length) from parts p where s.kind = 'agent' and p.tenant_id = ${tenantId}
+          and p.agent_id = s.agent_id and p.seq = r.seq and p.epoch = r.epoch and p.sealed is not null), 0)::bigint as bytes
+    from streams s
+    left join followers f on f.tenant_id = ${tenantId} and f.stream_id = s.stream_id and f.follower = ${PACKER}
+    cross join lateral (
+      select epoch, seq, sealed_length from records
+      where tenant_id = ${tenantId} and stream_id = s.stream_id
+        and (epoch, seq) > (coalesce(f.epoch, 0), coalesce(f.seq, 0))
+      order by epoch, seq limit ${limit}) r
+    where s.tenant_id = ${tenantId} and s.stream_id = ${streamId}
+    order by r.epoch, r.seq`
 }
 
 /** Reads a stream with the packer's cursor, which it makes where it is missing. */

@@ -44,43 +44,56 @@ export class SwitchStore {
     now: Date,
   ): Promise<SwitchOutcome> {
     return this.#database.withTenant(scope, async (tx) => {
-      // The stream first, as every commit does: both change parts, and neither waits for the other while it holds some.
-      await tx.query`select from streams where tenant_id = ${tx.tenantId} and stream_id = ${seen.streamId} for update`
-      const [object] = await tx.query<{ state: string }>`select state from objects
-        where tenant_id = ${tx.tenantId} and object_id = ${segment.objectId} for update`
-      const stream = await readPackableStream(tx, seen.streamId)
+      const [object, stream, unledgered] = await lockAndLook(tx, seen.streamId, segment)
       if (object?.state !== 'writing' || stream === undefined || !samePosition(stream.cursor, seen.cursor)) {
-        await markDead(tx, segment.objectId, now)
+        void markDead(tx, segment.objectId, now)
         return { kind: 'lost' }
       }
-      await requireLedgeredKeys(tx, segment.keyIds)
-      const bytes = await moveRows(tx, seen, segment)
-      await tx.query`update objects set state = 'live', size = ${segment.size}, live_bytes = ${bytes}, checksum = ${segment.checksum}
+      // Nothing counts as stored before its key is in the ledger: without it the bucket could not be opened.
+      if (unledgered !== undefined) throw new Error(`key ${unledgered} is not in the key ledger`)
+      const [bytes, next] = await Promise.all([
+        moveRows(tx, seen, segment),
+        moveCursor(tx, seen, segment.through, now),
+      ])
+      // Not awaited: COMMIT travels behind them.
+      void tx.query`update objects set state = 'live', size = ${segment.size}, live_bytes = ${bytes}, checksum = ${segment.checksum}
         where tenant_id = ${tx.tenantId} and object_id = ${segment.objectId}`
-      const drained = await moveCursor(tx, seen, segment.through, bytes, now)
-      return { kind: 'stored', bytes, drained }
+      void recount(tx, seen, segment.through, bytes, next)
+      return { kind: 'stored', bytes, drained: next === undefined }
     })
   }
+}
+
+/** The object and the stream as they are under their locks, and a key that the ledger lacks, in one round trip. */
+async function lockAndLook(
+  tx: TenantTransaction,
+  streamId: string,
+  { objectId, keyIds }: StoredSegment,
+): Promise<[{ state: string } | undefined, PackableStream | undefined, string | undefined]> {
+  const { tenantId } = tx
+  const [, [object], stream, [missing]] = await Promise.all([
+    // The stream first, as every commit does: both change parts, and neither waits for the other while it holds some.
+    tx.query`select from streams where tenant_id = ${tenantId} and stream_id = ${streamId} for update`,
+    tx.query<{ state: string }>`select state from objects
+      where tenant_id = ${tenantId} and object_id = ${objectId} for update`,
+    readPackableStream(tx, streamId),
+    tx.query<{ id: string }>`
+      select key_id::text as id from content_keys
+      where tenant_id = ${tenantId} and key_id = any (${arrayLiteral(keyIds)}::uuid[]) and ledgered_at is null and wrapped <> ''
+      union all
+      select 'kek ' || kek_version from tenant_keks where tenant_id = ${tenantId} and ledgered_at is null
+      limit 1`,
+  ])
+  return [object, stream, missing?.id]
 }
 
 function samePosition(one: StreamPosition, other: StreamPosition): boolean {
   return one.epoch === other.epoch && one.seq === other.seq
 }
 
-async function markDead(tx: TenantTransaction, objectId: string, now: Date): Promise<void> {
-  await tx.query`update objects set state = 'dead', dead_at = ${now}
+function markDead(tx: TenantTransaction, objectId: string, now: Date): Promise<unknown> {
+  return tx.query`update objects set state = 'dead', dead_at = ${now}
     where tenant_id = ${tx.tenantId} and object_id = ${objectId} and state = 'writing'`
-}
-
-/** Nothing counts as stored before its key is in the ledger: without it the bucket could not be opened. */
-async function requireLedgeredKeys(tx: TenantTransaction, keyIds: readonly string[]): Promise<void> {
-  const [missing] = await tx.query<{ id: string }>`
-    select key_id::text as id from content_keys
-    where tenant_id = ${tx.tenantId} and key_id = any (${arrayLiteral(keyIds)}::uuid[]) and ledgered_at is null and wrapped <> ''
-    union all
-    select 'kek ' || kek_version from tenant_keks where tenant_id = ${tx.tenantId} and ledgered_at is null
-    limit 1`
-  if (missing !== undefined) throw new Error(`key ${missing.id} is not in the key ledger`)
 }
 
 /** Each row keeps its own seq in the condition: an id that was taken anew meanwhile holds other bytes. */
@@ -123,37 +136,49 @@ async function moveRows(
   return moved.reduce((sum, [row]) => sum + (row?.bytes ?? 0), 0)
 }
 
-/** True where nothing is left to pack; then the counters are counted anew, so that no drift outlives a drained stream. */
+/** Moves the cursor; gives when the first commit behind it was made, undefined where nothing is left to pack. */
 async function moveCursor(
   tx: TenantTransaction,
   seen: PackableStream,
   through: StreamPosition,
-  bytes: number,
   now: Date,
-): Promise<boolean> {
+): Promise<Date | undefined> {
   const { tenantId } = tx
   const { streamId } = seen
-  await tx.query`
-    insert into followers (tenant_id, stream_id, follower, epoch, seq, updated_at)
-    values (${tenantId}, ${streamId}, ${PACKER}, ${through.epoch}, ${through.seq}, ${now})
-    on conflict (tenant_id, stream_id, follower)
-    do update set epoch = excluded.epoch, seq = excluded.seq, updated_at = excluded.updated_at`
-  const [next] = await tx.query<{ at: Date }>`select at from records
-    where tenant_id = ${tenantId} and stream_id = ${streamId} and (epoch, seq) > (${through.epoch}, ${through.seq})
-    order by epoch, seq limit 1`
+  const [, [next]] = await Promise.all([
+    tx.query`
+      insert into followers (tenant_id, stream_id, follower, epoch, seq, updated_at)
+      values (${tenantId}, ${streamId}, ${PACKER}, ${through.epoch}, ${through.seq}, ${now})
+      on conflict (tenant_id, stream_id, follower)
+      do update set epoch = excluded.epoch, seq = excluded.seq, updated_at = excluded.updated_at`,
+    tx.query<{ at: Date }>`select at from records
+      where tenant_id = ${tenantId} and stream_id = ${streamId} and (epoch, seq) > (${through.epoch}, ${through.seq})
+      order by epoch, seq limit 1`,
+  ])
+  return next?.at
+}
+
+/** What the stream's row says of what waits; counted anew where nothing does, so that no drift outlives a drained stream. */
+function recount(
+  tx: TenantTransaction,
+  seen: PackableStream,
+  through: StreamPosition,
+  bytes: number,
+  next: Date | undefined,
+): Promise<unknown> {
+  const { tenantId } = tx
+  const { streamId } = seen
   if (next === undefined) {
-    await tx.query`update streams set staged_since = null, flush_requested_at = null, staged_bytes = coalesce((
+    return tx.query`update streams set staged_since = null, flush_requested_at = null, staged_bytes = coalesce((
         select sum(sealed_length) from parts where tenant_id = ${tenantId} and agent_id = ${treeOf(seen).agentId} and sealed is not null), 0)
       where tenant_id = ${tenantId} and stream_id = ${streamId}`
-    return true
   }
   // A flush asked for what there was when we looked: once that is stored it is done, unless somebody asked again since.
   const flushed = through.epoch === seen.head.epoch && through.seq >= seen.head.seq
-  await tx.query`update streams set staged_bytes = greatest(staged_bytes - ${bytes}, 0), staged_since = ${next.at},
+  return tx.query`update streams set staged_bytes = greatest(staged_bytes - ${bytes}, 0), staged_since = ${next},
       flush_requested_at = case when ${flushed} and flush_requested_at::text = ${seen.flushRequestedAt ?? ''} then null
         else flush_requested_at end
     where tenant_id = ${tenantId} and stream_id = ${streamId}`
-  return false
 }
 
 interface Moved {

@@ -1,0 +1,70 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { type ObjectStore, openObjectStore } from '@agentfs/storage'
+import { loadServices, objectStoreUrl, type S3FaultProxy, startS3FaultProxy } from '@agentfs/testkit'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import type { Caller } from '../caller.js'
+import { newTenant, type RunningEngine, startEngine } from '../running-engine.contract.js'
+
+const service = loadServices().s3.versitygw
+
+/** No worker runs here: what is stored was packed by the process that was asked. */
+describe('a flush', () => {
+  let proxy: S3FaultProxy
+  let store: ObjectStore
+  let running: RunningEngine
+  let caller: Caller
+  let agent: string
+
+  beforeAll(async () => {
+    proxy = await startS3FaultProxy(service.endpoint, { seed: 1 })
+    const url = new URL(objectStoreUrl(service, `flush-${randomUUID()}`))
+    url.searchParams.set('endpoint', proxy.url)
+    store = await openObjectStore(url.href, service)
+    running = await startEngine({}, { objectStore: store })
+    caller = (await newTenant(running.engine)).caller
+  })
+  afterAll(async () => {
+    proxy.behave({})
+    await running.stop()
+    await store.close()
+    await proxy.close()
+  })
+  beforeEach(async () => {
+    proxy.behave({})
+    agent = `agent-${randomUUID()}`
+    await running.engine.agents.create(caller, { name: agent })
+    await write('first.md')
+    await flush()
+    proxy.forget()
+  })
+  const write = (path: string) => running.engine.files.put(caller, agent, path, randomBytes(100))
+  const flush = (timeoutMs = 20_000) =>
+    running.engine.files.flush(caller, agent, { until: 'stored', timeoutMs })
+
+  it('stores changed files with one PUT, and new ones with two, for their keys', async () => {
+    await write('first.md')
+    expect(await flush()).toMatchObject({ state: 'stored' })
+    expect(proxy.count('PUT')).toBe(1)
+    for (let at = 0; at < 20; at++) await write(`new-${at}.md`)
+    expect(await flush()).toMatchObject({ state: 'stored' })
+    expect(proxy.count('PUT')).toBe(3)
+    expect(await flush()).toMatchObject({ state: 'stored' })
+    expect(proxy.count('PUT')).toBe(3)
+  })
+
+  it('is shared by those who ask at the same time', async () => {
+    await write('first.md')
+    const answers = await Promise.all(Array.from({ length: 8 }, () => flush()))
+    expect(answers.every(({ state }) => state === 'stored')).toBe(true)
+    expect(proxy.count('PUT')).toBe(1)
+  })
+
+  it('waits no longer than it was told, and what it began goes on', async () => {
+    await write('first.md')
+    proxy.behave({ latency: { PUT: 1_500 } })
+    await expect(flush(100)).rejects.toMatchObject({ code: 'timeout' })
+    proxy.behave({})
+    expect(await flush()).toMatchObject({ state: 'stored' })
+    expect(proxy.count('PUT')).toBe(1)
+  })
+})
