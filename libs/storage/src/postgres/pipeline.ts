@@ -96,7 +96,7 @@ export class Pipeline {
       answered: () => {
         if (this.#state !== 'busy') return
         this.#state = 'idle'
-        this.#schedule()
+        if (this.#waiting.length > 0) this.#schedule()
       },
       failed: (error, dropped) => {
         for (const plan of dropped) this.#forget(plan)
