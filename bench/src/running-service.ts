@@ -38,12 +38,21 @@ export class Program {
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024
   }
 
+  /** Waits until it has ended by itself. */
+  async ended(): Promise<void> {
+    if (!this.#hasEnded()) await once(this.child, 'exit')
+  }
+
   /** Ends it as Ctrl-C would. */
   async stop(): Promise<void> {
-    if (this.child.exitCode !== null) return
+    if (this.#hasEnded()) return
     const ended = once(this.child, 'exit')
     this.child.kill('SIGTERM')
     await ended
+  }
+
+  #hasEnded(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null
   }
 }
 

@@ -20,6 +20,7 @@ import { MirrorTargets } from './mirror/mirror-targets.js'
 import type { Announcer, Clock, EngineLog, TenantResources } from './ports.js'
 import { ContentReader } from './reads/content-reader.js'
 import { ExtentPages } from './reads/extent-pages.js'
+import { ReadAhead } from './reads/read-ahead.js'
 import { SealedBytes } from './reads/sealed-bytes.js'
 import { VersionOpener } from './reads/version-opener.js'
 import { Administration } from './streams/administration.js'
@@ -120,7 +121,7 @@ export function createEngine(options: EngineOptions): Engine {
       targets: options.mirrorTargets ?? new MirrorTargets(resources),
       clock,
     }),
-    files: new Files({ ...tools, erasures, committer, parts, backlog }),
+    files: new Files({ ...tools, ahead: new ReadAhead(), erasures, committer, parts, backlog }),
     sync: new SyncService({
       database,
       gate,

@@ -4,12 +4,21 @@ import type { Caller } from '../caller.js'
 import { newTenant, type RunningEngine, startEngine, textOf } from '../running-engine.contract.js'
 
 // A constraint that is checked by COMMIT itself: the last moment at which Postgres can still refuse.
-const REFUSE_AT_COMMIT = `
-  create function refuse_at_commit() returns trigger language plpgsql as
-    $$ begin raise exception 'refused at commit'; end $$;
-  create constraint trigger refuse_at_commit after insert on versions deferrable initially deferred
-    for each row execute function refuse_at_commit()`
-const NO_LONGER = 'drop trigger refuse_at_commit on versions; drop function refuse_at_commit()'
+async function refuseAtCommit(owner: Database): Promise<void> {
+  await owner.withoutTenant(async (tx) => {
+    await tx.query`create function refuse_at_commit() returns trigger language plpgsql as
+      'begin raise exception ''refused at commit''; end'`
+    await tx.query`create constraint trigger refuse_at_commit after insert on versions deferrable initially deferred
+      for each row execute function refuse_at_commit()`
+  })
+}
+
+async function refuseNoLonger(owner: Database): Promise<void> {
+  await owner.withoutTenant(async (tx) => {
+    await tx.query`drop trigger refuse_at_commit on versions`
+    await tx.query`drop function refuse_at_commit()`
+  })
+}
 
 describe('what Postgres refuses at COMMIT', () => {
   let running: RunningEngine
@@ -32,9 +41,9 @@ describe('what Postgres refuses at COMMIT', () => {
     const put = (text: string) => files.put(caller, 'agent', 'notes.md', Buffer.from(text))
     await put('before')
     const announced = running.announced.length
-    await owner.withoutTenant((tx) => tx.send(REFUSE_AT_COMMIT))
+    await refuseAtCommit(owner)
     await expect(put('refused')).rejects.toThrow(/refused at commit|database/)
-    await owner.withoutTenant((tx) => tx.send(NO_LONGER))
+    await refuseNoLonger(owner)
     expect(running.announced).toHaveLength(announced)
     const read = async () => textOf((await files.read(caller, 'agent', { path: 'notes.md' })).body)
     expect(await read()).toBe('before')

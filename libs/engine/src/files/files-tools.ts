@@ -11,6 +11,7 @@ import type { KeyVault } from '../keys/key-vault.js'
 import type { Clock } from '../ports.js'
 import type { ContentReader } from '../reads/content-reader.js'
 import type { ExtentPages } from '../reads/extent-pages.js'
+import type { ReadAhead } from '../reads/read-ahead.js'
 import type { VersionOpener } from '../reads/version-opener.js'
 import type { Administration } from '../streams/administration.js'
 import type { Backlog } from '../sync/backlog.js'
@@ -26,6 +27,7 @@ export interface FilesTools {
   readonly opener: VersionOpener
   readonly pages: ExtentPages
   readonly reader: ContentReader
+  readonly ahead: ReadAhead
   readonly parts: PartIntake
   readonly backlog: Backlog
   readonly administration: Administration

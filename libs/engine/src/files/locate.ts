@@ -7,6 +7,7 @@ import {
   NotLoaded,
   type NodeRow,
   storedThrough,
+  type TenantTransaction,
   WorkingSet,
 } from '@agentfs/storage'
 import { pathOf } from '@agentfs/tree'
@@ -25,7 +26,8 @@ export interface LocatedNode {
 
 /**
  * A node by path or by id, where the caller may read it; else `not_found`. With `deletedToo` an id also finds a file that was
- * deleted, for who may read the whole home: it hangs on no path any more whose grants could be asked.
+ * deleted, for who may read the whole home: it hangs on no path any more whose grants could be asked. `beside` is sent with the
+ * look-up of a path, for who is allowed to read there.
  */
 export async function locate(
   tools: Pick<FilesTools, 'database' | 'gate'>,
@@ -33,12 +35,17 @@ export async function locate(
   agent: AgentRow,
   ref: NodeRef,
   deletedToo = false,
+  beside: (tx: TenantTransaction) => Promise<unknown> = async () => undefined,
 ): Promise<LocatedNode> {
   if ('path' in ref) {
     await tools.gate.require(caller, agent, ref.path, 'read')
     const names = parsePath(ref.path)
     const [found, stored] = await tools.database.readTenant(caller.principal.scope, (tx) =>
-      Promise.all([findPath(tx, agent.agentId, agent.rootId, names), storedThrough(tx, agent.agentId)]),
+      Promise.all([
+        findPath(tx, agent.agentId, agent.rootId, names),
+        storedThrough(tx, agent.agentId),
+        beside(tx),
+      ]),
     )
     const node = requireNode(resolvedFrom(names, found))
     await tools.gate.requireShown(caller, agent, ref.path, node.kind)

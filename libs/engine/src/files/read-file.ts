@@ -2,6 +2,7 @@ import { AgentfsError, PART_BYTES_MAX } from '@agentfs/contracts'
 import { type AgentRow, findKeys, findPartsOfSmall, type NodeRow } from '@agentfs/storage'
 import type { ByteRangeRequest, ContentChoice, NodeRef, OpenedContent } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
+import type { ReadGuess, RowsAhead } from '../reads/read-ahead.js'
 import type { OpenedVersion } from '../reads/version-opener.js'
 import type { FilesTools } from './files-tools.js'
 import { locate } from './locate.js'
@@ -26,14 +27,19 @@ export async function readFile(
   options: ReadOptions,
 ): Promise<OpenedContent> {
   const chosen = options.version !== undefined || options.at !== undefined
-  const { node, names, stored } = await locate(tools, caller, agent, ref, chosen)
+  const { scope } = caller.principal
+  const guessedPath = 'path' in ref && !chosen && options.metadataOnly !== true ? ref.path : null
+  const guess = guessedPath === null ? undefined : tools.ahead.guess(scope, agent.agentId, guessedPath)
+  let ahead: RowsAhead | undefined
+  const { node, names, stored } = await locate(tools, caller, agent, ref, chosen, async (tx) => {
+    if (guess !== undefined) ahead = await tools.ahead.look(tx, agent.agentId, guess)
+  })
   const path = names.join('/')
   if (node.kind === 'directory')
     throw new AgentfsError('is_directory', { path, detail: 'this is a directory' })
   if (node.kind === 'symlink') {
     throw new AgentfsError('invalid_request', { path, detail: 'this is a symbolic link; read what it names' })
   }
-  const { scope } = caller.principal
   const version = await openChosen(tools, caller, agent, node, options)
   const size = version?.size ?? 0
   const range = rangeOf(size, options.range)
@@ -51,11 +57,25 @@ export async function readFile(
   }
   const { from, to } = range
   await noteRead(tools, caller, agent, node, version.versionId, path, to - from)
+  const rows = guess?.versionId === version.versionId ? ahead : undefined
+  if (rows === undefined && guessedPath !== null && size <= PART_BYTES_MAX) {
+    tools.ahead.remember(scope, agent.agentId, guessedPath, guessOf(version))
+  }
   const body =
     to - from <= PART_BYTES_MAX
-      ? await tools.reader.read(scope, agent.agentId, version.layout, from, to)
+      ? await tools.reader.read(scope, agent.agentId, version.layout, from, to, 'keep', rows)
       : tools.reader.stream(scope, agent.agentId, version.layout, from, to)
   return { ...opened, body }
+}
+
+/** What the next read of the path will need, if nothing is written there meanwhile. */
+function guessOf({ versionId, layout }: OpenedVersion): ReadGuess {
+  const extents = layout.kind === 'inline' ? layout.extents : layout.pages
+  return {
+    versionId,
+    partIds: [...new Set(extents.map(({ partId }) => partId))],
+    keyIds: [...new Set(extents.map(({ keyId }) => keyId))],
+  }
 }
 
 /** The chosen version, opened; undefined for a file without content whose head was asked for. */

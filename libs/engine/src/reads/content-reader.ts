@@ -6,6 +6,7 @@ import type { Layout } from '../content/layout.js'
 import { macKeyOf } from '../content/seal-part.js'
 import type { KeyVault, UsableKey } from '../keys/key-vault.js'
 import type { ExtentPages } from './extent-pages.js'
+import type { RowsAhead } from './read-ahead.js'
 import type { SealedBytes, Use } from './sealed-bytes.js'
 
 /** Bytes that a streamed read gives at once. */
@@ -27,7 +28,7 @@ export class ContentReader {
     this.#pages = pages
   }
 
-  /** The bytes from `from` to `to`; holes are zeros. For ranges that fit in memory. */
+  /** The bytes from `from` to `to`; holes are zeros. For ranges that fit in memory. `ahead` spares a look for what it holds. */
   async read(
     scope: TenantScope,
     agentId: string,
@@ -35,11 +36,12 @@ export class ContentReader {
     from: number,
     to: number,
     use: Use = 'keep',
+    ahead?: RowsAhead,
   ): Promise<Buffer> {
     const bytes = Buffer.alloc(to - from)
     const wanted = await this.#pages.extents(scope, agentId, layout, from, to)
     if (wanted.length === 0) return bytes
-    const { parts, keys } = await this.#load(scope, agentId, wanted)
+    const { parts, keys } = await this.#load(scope, agentId, wanted, ahead)
     for (const extent of wanted) {
       const start = Math.max(from, extent.offset)
       const end = Math.min(to, extent.offset + extent.length)
@@ -80,12 +82,19 @@ export class ContentReader {
     scope: TenantScope,
     agentId: string,
     extents: readonly Extent[],
+    ahead: RowsAhead | undefined,
   ): Promise<{ parts: Map<string, PartRow>; keys: Map<string, UsableKey> }> {
     const partIds = [...new Set(extents.map(({ partId }) => partId))]
     const keyIds = [...new Set(extents.map(({ keyId }) => keyId))]
-    const [rows, keyRows] = await this.#database.readTenant(scope, (tx) =>
-      Promise.all([findParts(tx, agentId, partIds), findKeys(tx, keyIds)]),
-    )
+    const isAhead =
+      ahead !== undefined &&
+      partIds.every((id) => ahead.parts.some(({ partId }) => partId === id)) &&
+      keyIds.every((id) => ahead.keys.some(({ keyId }) => keyId === id))
+    const [rows, keyRows] = isAhead
+      ? [ahead.parts, ahead.keys]
+      : await this.#database.readTenant(scope, (tx) =>
+          Promise.all([findParts(tx, agentId, partIds), findKeys(tx, keyIds)]),
+        )
     return {
       parts: new Map(rows.map((row) => [row.partId, row])),
       keys: await this.#vault.unwrap(scope, keyRows),

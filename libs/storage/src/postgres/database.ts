@@ -56,7 +56,7 @@ export class Database {
     return this.#transaction(
       this.#app,
       (lease) => new TenantTransaction(lease, scope, this.#onStatement),
-      `begin; set local app.tenant = '${tenantId}'`,
+      ['begin', `set local app.tenant = '${tenantId}'`],
       work,
       atOnce,
     )
@@ -72,7 +72,7 @@ export class Database {
 
   /** Runs `work` in a transaction without a tenant: only tables outside the tenants show rows. */
   async withoutTenant<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#transaction(this.#app, (lease) => new Transaction(lease, this.#onStatement), 'begin', work)
+    return this.#transaction(this.#app, (lease) => new Transaction(lease, this.#onStatement), ['begin'], work)
   }
 
   /** Runs `work` as the role that may read heads and due work across tenants, read only. */
@@ -80,7 +80,7 @@ export class Database {
     return this.#transaction(
       this.#heads,
       (lease) => new Transaction(lease, this.#onStatement),
-      'begin read only',
+      ['begin read only'],
       work,
     )
   }
@@ -93,41 +93,37 @@ export class Database {
   async #transaction<T, Tx extends Transaction>(
     pool: ConnectionPool,
     open: (lease: Lease) => Tx,
-    begin: string,
+    [begin, ...settings]: readonly [string, ...string[]],
     work: (tx: Tx) => Promise<T>,
     atOnce = false,
   ): Promise<T> {
     const lease = await pool.acquire()
+    const tx = open(lease)
     try {
-      const tx = open(lease)
-      // Not awaited: it travels with the first queries.
-      void tx.send(begin).catch(() => undefined)
-      let result: T
-      try {
-        const working = work(tx)
-        if (atOnce) return await committedAtOnce(tx, working)
-        result = await working
-      } catch (error) {
-        await rollBack(tx)
-        // Queries behind a failed one only say that the transaction is aborted; the first says why.
-        throw databaseErrorCode(error) === ABORTED ? (tx.failure?.error ?? error) : error
-      }
-      const committed = await tx.send('commit')
+      // Not awaited: they travel with the first queries.
+      void tx.control(begin).catch(() => undefined)
+      for (const setting of settings) void tx.control(setting, false).catch(() => undefined)
+      const working = work(tx)
+      if (atOnce) return await committedAtOnce(tx, working)
+      const result = await working
+      const command = await tx.control('commit')
       if (tx.failure !== undefined) throw tx.failure.error
       // A failed transaction answers COMMIT with ROLLBACK, without an error.
-      if (committed.command !== 'COMMIT') throw connectionLost()
+      if (command !== 'COMMIT') throw connectionLost()
       return result
     } catch (error) {
-      throw asDomainError(error)
+      if (!tx.isOver) await rollBack(tx)
+      // Queries behind a failed one only say that the transaction is aborted; the first says why.
+      throw asDomainError(databaseErrorCode(error) === ABORTED ? (tx.failure?.error ?? error) : error)
     } finally {
       lease.release()
     }
   }
 }
 
-/** Sends COMMIT behind what was sent so far; there is nothing to roll back, for a failed transaction ends with it too. */
+/** Sends COMMIT behind what was sent so far. */
 async function committedAtOnce<T>(tx: Transaction, working: Promise<T>): Promise<T> {
-  const committed = tx.send('commit')
+  const committed = tx.control('commit')
   tx.seal()
   const [result] = await Promise.allSettled([working, committed])
   if (tx.failure !== undefined) throw tx.failure.error
@@ -139,7 +135,7 @@ const ABORTED = '25P02'
 
 async function rollBack(tx: Transaction): Promise<void> {
   try {
-    await tx.send('rollback')
+    await tx.control('rollback')
   } catch {
     // The connection is gone, and the transaction with it.
   }

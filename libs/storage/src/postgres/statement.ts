@@ -12,6 +12,17 @@ export function statement(text: TemplateStringsArray, ...values: QueryValue[]): 
   return { text, values }
 }
 
+const texts = new WeakMap<TemplateStringsArray, string>()
+
+/** A statement's text with its parameters numbered; made once. */
+export function statementText(text: TemplateStringsArray): string {
+  const known = texts.get(text)
+  if (known !== undefined) return known
+  const made = text.reduce((before, piece, index) => `${before}$${index}${piece}`)
+  texts.set(text, made)
+  return made
+}
+
 const numbers = new WeakMap<TemplateStringsArray, number>()
 const batches = new Map<string, string>()
 let count = 0

@@ -1,11 +1,10 @@
 import type { TenantScope } from '@agentfs/access'
 import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy'
-import type postgres from 'postgres'
 import type { Lease } from './connection-pool.js'
-import { batchText, type QueryValue, type Statement } from './statement.js'
+import { batchText, statementText, type QueryValue, type Statement } from './statement.js'
 
 /** Rows to come. */
-export type PendingRows<Row extends object> = Promise<Row[] & { readonly count: number }>
+type PendingRows<Row extends object> = Promise<Row[]>
 
 /**
  * An open transaction. Queries are sent at once, in order, without waiting for one another: await only what the next
@@ -17,6 +16,7 @@ export class Transaction {
   #failure: { error: unknown } | undefined
   #drizzle: PgRemoteDatabase | undefined
   #sealed = false
+  #isOver = false
 
   /** Made by `Database`. */
   constructor(lease: Lease, onStatement?: (text: string) => void) {
@@ -29,11 +29,7 @@ export class Transaction {
     text: TemplateStringsArray,
     ...values: QueryValue[]
   ): PendingRows<Row> {
-    this.#assertOpen()
-    this.#onStatement?.(text.join('?'))
-    // The driver's row type is wider than a promise of rows, and generic over types of its own.
-    const pending = this.#lease.sql<Row[]>(text, ...(values as postgres.ParameterOrFragment<never>[]))
-    return this.#sent(pending.execute()) as PendingRows<Row>
+    return this.#send<Row>(statementText(text), values)
   }
 
   /** Sends a statement that was written down before. */
@@ -46,12 +42,8 @@ export class Transaction {
     const [first, ...more] = statements
     if (first === undefined) return Promise.resolve()
     if (more.length === 0) return this.run(first)
-    this.#assertOpen()
-    const text = batchText(statements)
-    this.#onStatement?.(text)
     const values = statements.flatMap((statement) => [...statement.values])
-    const pending = this.#lease.sql.unsafe(text, values, { prepare: true })
-    return this.#sent(pending.execute())
+    return this.#send(batchText(statements), values)
   }
 
   /**
@@ -66,20 +58,24 @@ export class Transaction {
 
   /** Typed queries on the tables of `schema/`, for all that is not hot. */
   get db(): PgRemoteDatabase {
-    this.#drizzle ??= drizzle(async (text, values: postgres.ParameterOrJSON<never>[], method) => {
-      this.#assertOpen()
-      this.#onStatement?.(text)
-      const pending = this.#lease.sql.unsafe(text, values, { prepare: true })
-      const rows = await this.#sent(method === 'all' ? pending.values().execute() : pending.execute())
-      return { rows: [...rows] }
+    this.#drizzle ??= drizzle(async (text, values: QueryValue[], method) => {
+      const form = method === 'all' ? 'arrays' : 'objects'
+      return { rows: await this.#send<object>(text, values, form) }
     })
     return this.#drizzle
   }
 
-  /** Sends statements without values or rows, several in one text. For `Database` and the migrator. */
-  send(text: string): Promise<{ readonly command: string }> {
+  /** Sends a statement without values or rows that begins or ends a transaction; gives what became of it. For `Database`. */
+  async control(text: string, kept = true): Promise<string> {
     this.#lease.assertAlive()
-    return this.#sent(this.#lease.sql.unsafe(text).simple().execute())
+    const { command } = await this.#noted(this.#lease.query({ text, values: [], form: 'objects', kept }))
+    this.#isOver = command === 'COMMIT' || command === 'ROLLBACK'
+    return command
+  }
+
+  /** True once Postgres said that it has ended, either way. */
+  get isOver(): boolean {
+    return this.#isOver
   }
 
   /** The first failure of any query sent so far and answered. */
@@ -97,12 +93,26 @@ export class Transaction {
     this.#lease.assertAlive()
   }
 
-  #sent<T>(pending: Promise<T>): Promise<T> {
-    const settled = Promise.race([pending, this.#lease.lost])
-    settled.catch((error: unknown) => {
+  #send<Row extends object>(
+    text: string,
+    values: readonly QueryValue[],
+    form: 'objects' | 'arrays' = 'objects',
+  ): PendingRows<Row> {
+    this.#assertOpen()
+    this.#onStatement?.(text)
+    const answered = this.#noted(this.#lease.query({ text, values, form, kept: true }))
+    // What the columns are is known to the statement alone.
+    const rows = answered.then((answer) => answer.rows as Row[])
+    // A caller who waits for COMMIT alone need not look at it.
+    rows.catch(() => undefined)
+    return rows
+  }
+
+  #noted<T>(pending: Promise<T>): Promise<T> {
+    pending.catch((error: unknown) => {
       this.#failure ??= { error }
     })
-    return settled
+    return pending
   }
 }
 
