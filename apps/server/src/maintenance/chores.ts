@@ -13,6 +13,7 @@ import {
   RotateRootChore,
   ScrubChore,
   type ScrubOptions,
+  UsageChore,
 } from '@agentfs/engine'
 
 const HOUR_MS = 3_600_000
@@ -61,6 +62,12 @@ export const CHORES: readonly ChoreEntry[] = [
     description: 'rewrite stored segments of which little is used, and merge small ones',
     intervalMs: HOUR_MS,
     make: (options) => new CompactChore(options),
+  },
+  {
+    name: 'usage',
+    description: 'count what stands in the bucket: live, unused and dead bytes, objects, versions',
+    intervalMs: HOUR_MS,
+    make: (options) => new UsageChore(options),
   },
   {
     name: 'orphans',

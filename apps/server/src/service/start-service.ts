@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { createApi, InProcessBus, MetricsServer, RedisBus } from '@agentfs/api'
 import { Checkpointer, createEngine, type EngineLog, Mirror, Packer, Sweeper } from '@agentfs/engine'
-import { createWorker, openPackHints, type QueueConfig, WorkerMetrics } from '@agentfs/worker'
+import { UsageStore } from '@agentfs/storage'
+import { createWorker, openPackHints, type QueueConfig, StorageMetrics, WorkerMetrics } from '@agentfs/worker'
 import type { Logger } from 'pino'
 import type { ServerConfig } from '../config.js'
 import type { Home } from '../home.js'
@@ -62,6 +63,8 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
       : { kind: 'redis', url: config.redisUrl }
   const engineLog = asEngineLog(log)
   const workerMetrics = new WorkerMetrics()
+  const usage = new UsageStore(database)
+  const storageMetrics = new StorageMetrics(() => usage.acrossTenants())
   const metrics = await metricsAddress(config, log)
   const packHint = openPackHints(queue, engineLog)
   shutdown.add('hints', () => packHint.close())
@@ -95,7 +98,11 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
   }
   if (role === 'worker') {
     if (metrics !== null) {
-      const server = new MetricsServer([workerMetrics.registry, dependencies.registry])
+      const server = new MetricsServer([
+        workerMetrics.registry,
+        storageMetrics.registry,
+        dependencies.registry,
+      ])
       shutdown.add('metrics', () => server.close())
       await server.listen(metrics.host, metrics.port)
     }
@@ -128,7 +135,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
     tls: config.tls === undefined ? null : await readTls(config.tls),
     trustProxy: config.trustProxy,
     metrics,
-    moreMetrics: [workerMetrics.registry, dependencies.registry],
+    moreMetrics: [workerMetrics.registry, storageMetrics.registry, dependencies.registry],
     downloads: { directory: fromCheckout('dist-downloads') },
     dashboard: { directory: fromCheckout('apps/dashboard/dist') },
   })
