@@ -1,1 +1,2 @@
 export { type ServerConfig, readConfig } from './config.js'
+export { periodicChores } from './maintenance/chores.js'

@@ -8,5 +8,6 @@ export {
   type QueueConfig,
   REDIS_PREFIX,
 } from './queue/index.js'
+export { StorageMetrics } from './storage-metrics.js'
 export { WorkerMetrics } from './worker-metrics.js'
 export type { PeriodicChore, WorkerOptions } from './worker-options.js'

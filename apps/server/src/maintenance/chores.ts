@@ -15,6 +15,7 @@ import {
   RotateRootChore,
   ScrubChore,
   type ScrubOptions,
+  UsageChore,
 } from '@agentfs/engine'
 
 const HOUR_MS = 3_600_000
@@ -70,6 +71,12 @@ export const CHORES: readonly ChoreEntry[] = [
       'delete what is left of tenants that were erased: rows at once, objects after the grace time',
     intervalMs: HOUR_MS,
     make: (options) => new ErasedTenantsChore(options),
+  },
+  {
+    name: 'usage',
+    description: 'count what stands in the bucket: live, unused and dead bytes, objects, versions',
+    intervalMs: HOUR_MS,
+    make: (options) => new UsageChore(options),
   },
   {
     name: 'orphans',

@@ -10,7 +10,8 @@ import {
   PromptPacker,
   Sweeper,
 } from '@agentfs/engine'
-import { createWorker, openPackHints, type QueueConfig, WorkerMetrics } from '@agentfs/worker'
+import { UsageStore } from '@agentfs/storage'
+import { createWorker, openPackHints, type QueueConfig, StorageMetrics, WorkerMetrics } from '@agentfs/worker'
 import type { Logger } from 'pino'
 import type { ServerConfig } from '../config.js'
 import type { Home } from '../home.js'
@@ -70,6 +71,8 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
       : { kind: 'redis', url: config.redisUrl }
   const engineLog = asEngineLog(log)
   const workerMetrics = new WorkerMetrics()
+  const usage = new UsageStore(database)
+  const storageMetrics = new StorageMetrics(() => usage.acrossTenants())
   const metrics = await metricsAddress(config, log)
   const packHint = openPackHints(queue, engineLog)
   shutdown.add('hints', () => packHint.close())
@@ -104,7 +107,11 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
   }
   if (role === 'worker') {
     if (metrics !== null) {
-      const server = new MetricsServer([workerMetrics.registry, dependencies.registry])
+      const server = new MetricsServer([
+        workerMetrics.registry,
+        storageMetrics.registry,
+        dependencies.registry,
+      ])
       shutdown.add('metrics', () => server.close())
       await server.listen(metrics.host, metrics.port)
     }
@@ -141,7 +148,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
     tls: config.tls === undefined ? null : await readTls(config.tls),
     trustProxy: config.trustProxy,
     metrics,
-    moreMetrics: [workerMetrics.registry, dependencies.registry],
+    moreMetrics: [workerMetrics.registry, storageMetrics.registry, dependencies.registry],
     downloads: { directory: fromCheckout('dist-downloads') },
     dashboard: { directory: fromCheckout('apps/dashboard/dist') },
   })

@@ -74,7 +74,7 @@ export class PrefixChore implements Chore {
     const agent =
       request.agentId !== null
         ? await this.#agents.agent(scope, request.agentId, false)
-        : await this.#agents.agent(scope, at ?? ZERO_ID, at !== undefined && node === undefined)
+        : await this.#agents.agent(scope, at ?? ZERO_ID, node === undefined)
     if (agent === undefined) return { counts: {}, resume: null }
     const { agentId } = agent
     const before = new Date(this.#nowMs() - AGE_MS_MIN)

@@ -43,7 +43,7 @@ describe('appends kept as beginnings of a later version', () => {
       ...(crashPoints === undefined ? {} : { crashPoints }),
     })
 
-  async function toEnd(chore: Chore, agentId: string): Promise<Record<string, number>> {
+  async function toEnd(chore: Chore, agentId: string | null): Promise<Record<string, number>> {
     const all: Record<string, number> = {}
     let resume: string | null = null
     do {
@@ -194,6 +194,13 @@ describe('appends kept as beginnings of a later version', () => {
       await expectVersions(running.engine, agentId, content, 81)
     }, 60_000)
   }
+
+  it('reaches every agent of a tenant where none is named, as workers have it', async () => {
+    const logs = [await newLog(80), await newLog(80)]
+    nowMs += 2 * HOUR_MS
+    expect(await toEnd(prefixes(), null)).toMatchObject({ prefixes: 160 })
+    for (const { agentId, content } of logs) await expectVersions(running.another(), agentId, content, 81)
+  }, 60_000)
 
   it('[DUR-1] is safe twice at once, and leaves alone what was not appended', async () => {
     const { agentId, content } = await newLog(80)

@@ -82,12 +82,12 @@ describe('the schema as Postgres has it', () => {
     expect([...rows]).toEqual([])
   })
 
-  it('lets the heads role read positions, and nothing that names or holds anything', async () => {
+  it('lets the heads role read positions and sums, and nothing that names or holds anything', async () => {
     const rows = await sql<{ table: string; column: string }[]>`
       select table_name as table, column_name as column from information_schema.column_privileges
       where grantee = 'agentfs_heads' order by 1, 2`
     const columns = rows.map(({ table, column }) => `${table}.${column}`)
-    for (const column of columns) expect(column).toMatch(/^(streams|followers)\./)
+    for (const column of columns) expect(column).toMatch(/^(streams|followers|storage_usage)\./)
     for (const secret of ['streams.key_id', 'streams.merkle_range']) expect(columns).not.toContain(secret)
   })
 
