@@ -105,7 +105,12 @@ export class ContentReader {
     return bytes
   }
 
-  async #rows(scope: TenantScope, agentId: string, layout: Layout, from: number, to: number
+  async #rows(
+    scope: TenantScope,
+    agentId: string,
+    layout: Layout,
+    from: number,
+    to: number,
     ahead?: RowsAhead,
   ): Promise<Rows> {
     const wanted = await this.#pages.extents(scope, agentId, layout, from, to)
