@@ -282,6 +282,16 @@ export type MoveRequest = z.infer<typeof moveRequest>
 export const copyRequest = moveRequest.extend({})
 export type CopyRequest = z.infer<typeof copyRequest>
 
+/** A file made of parts that went up before; a null is 1 MiB of zeros, which is not sent. */
+export const composeRequest = z.object({
+  path: z.string(),
+  node: uuid,
+  size: z.int().min(0),
+  parts: z.array(uuid.nullable()),
+  parents: z.boolean().optional(),
+})
+export type ComposeRequest = z.infer<typeof composeRequest>
+
 export const version = z.object({
   version: uuid,
   number: z.int(),

@@ -1,5 +1,6 @@
 import {
   appendAnswer,
+  composeRequest,
   copyRequest,
   deletedFile,
   flushAnswer,
@@ -183,6 +184,22 @@ export const fileRoutes = defineRoutes({
     query: treeQuery,
     answers: { 200: { description: 'Nodes in order of their paths', schema: listOf(stat) } },
     problems: ['invalid_path', 'not_found', 'not_a_directory'],
+  },
+  fileCompose: {
+    method: 'POST',
+    path: `${HOME}/compose`,
+    tag: 'Files',
+    summary: 'Create or replace a file from parts that went up before',
+    description:
+      'The parts went up under `node` by PUT …/nodes/{node}/parts/{part}: the id of the file at `path`, or one of your own where it is new. Each but the last has 1 MiB; null stands for 1 MiB of zeros, which need not be sent. `parts_missing` names those to send again, and the `node` to send them under.',
+    permission: 'writer',
+    headers: { ...INSIST, ...CREATE_ONLY },
+    body: { kind: 'json', schema: composeRequest },
+    answers: {
+      200: { description: 'Replaced', schema: writeAnswer, headers: FILE_HEADERS },
+      201: { description: 'Created', schema: writeAnswer, headers: FILE_HEADERS },
+    },
+    problems: [...WRITE_PROBLEMS, 'parts_missing'],
   },
   mkdir: {
     method: 'POST',

@@ -9,6 +9,8 @@ import type {
 } from '@agentfs/contracts'
 import type { Http, RequestBody, RequestOptions } from './http.js'
 import { encodePath } from './paths.js'
+import { SyncRoutes } from './sync.js'
+import { upload, type UploadOptions, type UploadSource } from './upload.js'
 
 /** What a reader may ask for. */
 export interface ReadOptions {
@@ -58,10 +60,12 @@ export type WriteBody = string | Uint8Array | ReadableStream<Uint8Array>
 /** The files of one agent, by path. */
 export class Files {
   readonly #http: Http
+  readonly #agent: string
   readonly #base: string
 
   constructor(http: Http, agent: string) {
     this.#http = http
+    this.#agent = agent
     this.#base = `/v1/agents/${encodeURIComponent(agent)}`
   }
 
@@ -107,6 +111,16 @@ export class Files {
       query: { parents: options.parents },
       ...pick(options),
     })
+  }
+
+  /**
+   * Writes a whole file of any size by parts: a dropped connection costs the parts that were under way, and those are sent
+   * again by themselves. With a credential that is limited to some paths it goes up in one request, as by `write`.
+   */
+  upload(path: string, source: UploadSource, options: UploadOptions = {}): Promise<WriteAnswer> {
+    const http = this.#http
+    const target = { http, base: this.#base, files: this, sync: new SyncRoutes(http, this.#agent) }
+    return upload(target, path, source, options)
   }
 
   /** Adds bytes at the end; never in conflict with another writer. */

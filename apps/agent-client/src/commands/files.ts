@@ -44,6 +44,8 @@ async function* listed(
   }
 }
 
+const BAR_WIDTH = 24
+
 async function ls(
   context: CommandContext,
   path: string | undefined,
@@ -85,16 +87,15 @@ async function put(
     throw new UsageError('say where standard input goes: put - PATH')
   const path =
     target === undefined ? basename(source) : target.endsWith('/') ? `${target}${basename(source)}` : target
-  const size = source === '-' ? undefined : await localSize(source)
-  const body = progressing(context, source === '-' ? process.stdin : createReadStream(source), path, size)
+  const size = source === '-' ? null : await localSize(source)
   const answer = await context
     .client()
     .agent(context.agent())
-    .files.write(path, body, {
+    .files.upload(path, source === '-' ? process.stdin : createReadStream(source), {
       parents: options.parents === true,
       createOnly: options.createOnly === true,
       ...(options.ifMatch === undefined ? {} : { ifMatch: options.ifMatch }),
-      timeoutMs: 24 * 3_600_000,
+      onProgress: ({ bytes }) => context.output.progress(progressLine(path, bytes, size)),
     })
   context.output.progressEnd()
   context.output.result(
@@ -111,24 +112,11 @@ async function localSize(source: string): Promise<number> {
   }
 }
 
-function progressing(
-  context: CommandContext,
-  stream: NodeJS.ReadableStream,
-  path: string,
-  size: number | undefined,
-): ReadableStream<Uint8Array> {
-  let sent = 0
-  const counted = Readable.from(
-    (async function* () {
-      for await (const chunk of stream) {
-        sent += (chunk as Uint8Array).length
-        const of = size === undefined || size === 0 ? '' : ` ${Math.floor((100 * sent) / size)} %`
-        context.output.progress(`${path} ${formatBytes(sent)}${of}`)
-        yield chunk
-      }
-    })(),
-  )
-  return Readable.toWeb(counted) as ReadableStream<Uint8Array>
+function progressLine(path: string, bytes: number, bytesOf: number | null): string {
+  if (bytesOf === null || bytesOf === 0) return `${path} ${formatBytes(bytes)}`
+  const done = Math.floor((BAR_WIDTH * bytes) / bytesOf)
+  const bar = `${'='.repeat(done)}${' '.repeat(Math.max(0, BAR_WIDTH - done))}`
+  return `${path} [${bar}] ${Math.floor((100 * bytes) / bytesOf)} % of ${formatBytes(bytesOf)}`
 }
 
 async function append(context: CommandContext, path: string, text: string | undefined): Promise<void> {

@@ -26,6 +26,7 @@ export interface MountOptions {
   readonly create: boolean
   /** Bytes of contents kept on this machine. */
   readonly cacheSize?: number
+  readonly journalSize?: number
   /** A folder of the home. */
   readonly path?: string
 }
@@ -121,6 +122,7 @@ async function mountOn(
     },
     path: parsePath(options.path ?? ''),
     ...(options.cacheSize === undefined ? {} : { cacheBytesMax: options.cacheSize }),
+    ...(options.journalSize === undefined ? {} : { journalBytesMax: options.journalSize }),
     onProgress: (rows) => output.progress(`reading the tree: ${rows} names`),
     onState: (state) => output.progress(state.kind),
     onRejected: (items) => {
@@ -321,6 +323,7 @@ export function addMountOptions(command: Command): Command {
     .option('--owners <whose>', 'show files as owned by me, or as stored', 'me')
     .option('--path <folder>', 'mount a folder of the home rather than all of it')
     .option('--cache-size <size>', 'contents kept on this machine, 1G where not given', parseBytes)
+    .option('--journal-size <size>', 'what may wait to be pushed, 4G where not given', parseBytes)
     .option('--no-create', 'do not make an agent that does not exist')
 }
 

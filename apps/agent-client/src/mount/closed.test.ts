@@ -54,7 +54,13 @@ function mounted(view: MountView): {
   core: MountCore
   call: (operation: string, request: object) => string[]
 } {
-  const core = new MountCore({ store, view, notify: () => undefined, describe: () => ({}) })
+  const core = new MountCore({
+    store,
+    view,
+    notify: () => undefined,
+    describe: () => ({}),
+    lookAfter: () => undefined,
+  })
   const handlers = new Map(Object.entries(mountHandlers(core, ROOT_INO)) as [string, Handler][])
   const call = (operation: string, request: object): string[] => {
     const answers: string[] = []

@@ -15,8 +15,12 @@ const O_ACCMODE = 0o3
 const O_TRUNC = 0o1000
 const O_APPEND = 0o2000
 const O_EXCL = 0o200
+const FALLOC_FL_KEEP_SIZE = 1
+const FALLOC_FL_PUNCH_HOLE = 2
+const FALLOC_FL_ZERO_RANGE = 16
+const SEEK_DATA = 3
 
-/** Operations on open files: create, open, read, write, flush, fsync, release, fallocate. */
+/** Operations on open files: create, open, read, write, flush, fsync, release, fallocate, lseek. */
 export function contentHandlers(core: MountCore): FuseHandlers {
   const { store, handles, virtual } = core
 
@@ -112,9 +116,16 @@ export function contentHandlers(core: MountCore): FuseHandlers {
         if (handle?.kind === 'virtual') return void reply.error('EACCES')
         const ino = handle?.kind === 'file' ? handle.ino : request.nodeid
         const append = handle?.kind === 'file' && handle.append && !request.fromPageCache
-        store.write(ino, request.offset, request.data, append ? { append } : {})
-        if (request.killSuidgid) clearSetId(ino)
-        reply.written(request.data.length)
+        const { offset, killSuidgid } = request
+        const write = (data: Uint8Array): void => {
+          store.write(ino, offset, data, append ? { append } : {})
+          if (killSuidgid) clearSetId(ino)
+          reply.written(data.length)
+        }
+        if (!core.backPressure.mustWait(request.data.length)) return void write(request.data)
+        // The session reads the next request into the same memory.
+        const data = Buffer.from(request.data)
+        core.backPressure.wait(reply, data.length, () => write(data))
       })
     },
 
@@ -161,11 +172,27 @@ export function contentHandlers(core: MountCore): FuseHandlers {
       core.change(reply, () => {
         const handle = handles.get(request.fh)
         if (handle?.kind !== 'file') return void reply.error('EBADF')
-        // Growing is all that a journal can promise; holes are made when SQLite or tar ask for them later.
-        if (request.mode !== 0) return void reply.error('EOPNOTSUPP')
-        const end = request.offset + request.length
-        if (store.attributes(handle.ino).size < end) store.truncate(handle.ino, end)
+        const { mode, offset, length } = request
+        const keepsSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0
+        const makesZeros = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0
+        if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0) {
+          return void reply.error('EOPNOTSUPP')
+        }
+        if (makesZeros) store.punchHole(handle.ino, offset, length)
+        // Room is not set aside, zeros cost none: growing is all that is left to do.
+        const end = offset + length
+        if (!keepsSize && store.attributes(handle.ino).size < end) store.truncate(handle.ino, end)
         reply.ok()
+      })
+    },
+
+    lseek(request, reply) {
+      core.answer(reply, () => {
+        const handle = handles.get(request.fh)
+        if (handle?.kind !== 'file') return void reply.error('EINVAL')
+        const found = store.seek(handle.ino, request.offset, request.whence === SEEK_DATA ? 'data' : 'hole')
+        if (found === undefined) reply.error('ENXIO')
+        else reply.offset(found)
       })
     },
   }

@@ -1,6 +1,7 @@
 import { nameFromBytes, type Name } from '@agentfs/contracts'
 import type { FuseAttr, FuseEntry, FuseReply } from '@agentfs/fuse'
 import { type Attributes, type FilesystemStore, type Invalidation } from '@agentfs/sync'
+import { BackPressure } from './back-pressure.js'
 import { errnoOf } from './errno.js'
 import { HandleTable } from './handles.js'
 import { Lifetimes } from './lifetimes.js'
@@ -29,6 +30,7 @@ export class MountCore {
   readonly lifetimes = new Lifetimes()
   readonly handles = new HandleTable()
   readonly parking: Parking
+  readonly backPressure: BackPressure
   readonly virtual: VirtualFiles
   /** Has the kernel forget, from the notifier's thread; never waits. */
   readonly notify: (invalidations: readonly Invalidation[]) => void
@@ -39,11 +41,14 @@ export class MountCore {
     notify: (invalidations: readonly Invalidation[]) => void
     /** More lines of `.agentfs/status`. */
     describe: () => Record<string, unknown>
+    /** Has `backPressure.look` called after so many milliseconds. */
+    lookAfter: (ms: number) => void
   }) {
     this.store = options.store
     this.view = options.view
     this.notify = options.notify
     this.parking = new Parking(options.store)
+    this.backPressure = new BackPressure(options.store, options.lookAfter)
     this.#closed = options.store.status().revoked
     options.store.listen(({ kind }) => {
       if (kind === 'revoked') this.#closed = true
@@ -82,6 +87,7 @@ export class MountCore {
   /** Takes no more changes: the mount is being left, and what comes now could not be pushed any more [DUR-8]. */
   freeze(): void {
     this.#frozen = true
+    this.backPressure.refuse('EROFS')
   }
 
   /** Attributes as the kernel takes them. */

@@ -31,6 +31,7 @@ function main(start: ThreadStart, port: NonNullable<typeof parentPort>): void {
       agent: start.agent,
       agentName: start.agentName,
       ...(start.cacheBytesMax === undefined ? {} : { cacheBytesMax: start.cacheBytesMax }),
+      ...(start.journalBytesMax === undefined ? {} : { journalBytesMax: start.journalBytesMax }),
     })
   } catch (error) {
     const { code, message } = packError(error)
@@ -44,6 +45,7 @@ function main(start: ThreadStart, port: NonNullable<typeof parentPort>): void {
     view,
     notify: (invalidations) => invalidate(invalidations),
     describe: () => ({ feed: state.kind }),
+    lookAfter: (ms) => tell({ kind: 'look-after', ms }),
   })
   const invalidate = (invalidations: readonly Invalidation[]): void => {
     if (session === undefined || notifier === undefined || invalidations.length === 0) return
@@ -67,6 +69,10 @@ function main(start: ThreadStart, port: NonNullable<typeof parentPort>): void {
       case 'health':
         state = message.state
         core.lifetimes.setHealthy(message.healthy)
+        core.backPressure.setOnline(message.healthy)
+        return
+      case 'look-at-writers':
+        core.backPressure.look()
         return
       case 'invalidate':
         invalidate(message.invalidations)

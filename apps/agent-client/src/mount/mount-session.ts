@@ -40,6 +40,8 @@ export interface MountSessionOptions {
   readonly path: readonly string[]
   /** Bytes of contents kept on this machine. */
   readonly cacheBytesMax?: number
+  /** Bytes that may wait to be pushed. */
+  readonly journalBytesMax?: number
   /** Rows of the tree that have arrived so far. */
   readonly onProgress: (rows: number) => void
   readonly onState: (state: EngineState) => void
@@ -95,6 +97,7 @@ export class MountSession {
       wake: this.#wakeHandle,
       view: options.view,
       ...(options.cacheBytesMax === undefined ? {} : { cacheBytesMax: options.cacheBytesMax }),
+      ...(options.journalBytesMax === undefined ? {} : { journalBytesMax: options.journalBytesMax }),
     }
     this.#thread = new Worker(new URL('./filesystem-thread.js', import.meta.url), {
       workerData: start,
@@ -176,6 +179,7 @@ export class MountSession {
     }
     this.#thread.on('message', (later: FromThread) => {
       if (later.kind === 'ended') this.#onEnded(later.how)
+      else if (later.kind === 'look-after') this.#lookAfter(later.ms)
       else if (later.kind === 'log') this.#options.onLog(`${later.level}: ${later.message}`)
     })
     this.#thread.on('error', (error: unknown) => {
@@ -183,6 +187,11 @@ export class MountSession {
       this.#options.onLog(`the filesystem thread failed: ${text}`)
       this.#ended.resolve('failed')
     })
+  }
+
+  #lookAfter(ms: number): void {
+    const timer = globalThis.setTimeout(() => this.#tell({ kind: 'look-at-writers' }), ms)
+    timer.unref()
   }
 
   /** Takes the mount away; one that somebody else has unmounted already is left alone. */

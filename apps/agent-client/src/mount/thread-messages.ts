@@ -14,6 +14,7 @@ export interface ThreadStart {
   readonly wake: WakeHandle
   readonly view: MountView
   readonly cacheBytesMax?: number
+  readonly journalBytesMax?: number
 }
 
 /** From the main thread to the filesystem thread, on its own port. */
@@ -31,6 +32,8 @@ export type ToThread =
   | { readonly kind: 'find'; readonly path: readonly string[] }
   /** The feed's health changed. */
   | { readonly kind: 'health'; readonly healthy: boolean; readonly state: EngineState }
+  /** The time that `look-after` asked for is over. */
+  | { readonly kind: 'look-at-writers' }
   /** The kernel must forget these; sent from the thread that knows which requests are outstanding. */
   | { readonly kind: 'invalidate'; readonly invalidations: readonly Invalidation[] }
   /** Names and open files must be asked for anew: the feed fell silent [VIS-4]. */
@@ -45,5 +48,7 @@ export type FromThread =
   | { readonly kind: 'opened' }
   | { readonly kind: 'open-failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'found'; readonly ino: number | null }
+  /** Writers wait: `look-at-writers` is wanted after so many milliseconds. */
+  | { readonly kind: 'look-after'; readonly ms: number }
   | { readonly kind: 'ended'; readonly how: string }
   | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly message: string }

@@ -1,4 +1,10 @@
-import { type AppendAnswer, type FileWriteQuery, PART_BYTES_MAX, type WriteAnswer } from '@agentfs/contracts'
+import {
+  type AppendAnswer,
+  type ComposeRequest,
+  type FileWriteQuery,
+  PART_BYTES_MAX,
+  type WriteAnswer,
+} from '@agentfs/contracts'
 import type { Caller, ContentSource, FilesApi } from '@agentfs/engine'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { insistenceOf } from '../http/conditions.js'
@@ -27,6 +33,20 @@ export class FileWriter {
     return withFileHeaders(reply, answer)
   }
 
+  /** The same from parts that went up before. */
+  async compose(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    caller: Caller,
+    agent: string,
+    body: ComposeRequest,
+  ): Promise<WriteAnswer> {
+    const conditions = { ...insistenceOf(request.headers), parents: body.parents === true }
+    const { created, answer } = await this.#files.compose(caller, agent, body, conditions)
+    reply.status(created ? 201 : 200)
+    return withFileHeaders(reply, answer)
+  }
+
   /** Appends; `offset` says where the bytes went. */
   async append(
     request: FastifyRequest,
@@ -51,5 +71,18 @@ async function contentOf(request: FastifyRequest): Promise<ContentSource> {
   const announced = announcedBytes(request)
   if (announced !== null && announced <= PART_BYTES_MAX) return await readBody(request, PART_BYTES_MAX)
   refuseEncoding(request)
-  return bodyStream(request)
+  return spent(bodyStream(request))
+}
+
+/**
+ * Frees each chunk of a body once the next one is asked for, when the engine has its copy. Left to the collector, chunks of
+ * a large body make it run over the whole heap again and again, which costs more than all else that is done with them.
+ */
+async function* spent(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    yield chunk
+    const { buffer } = chunk
+    // One that is a slice of something larger is not ours alone.
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.length) buffer.transfer(0)
+  }
 }

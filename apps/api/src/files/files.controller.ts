@@ -1,6 +1,8 @@
 import { Controller, Inject, Param, Req, Res } from '@nestjs/common'
 import {
   type AppendAnswer,
+  composeRequest,
+  type ComposeRequest,
   type Erasure,
   type FileAppendQuery,
   fileAppendQuery,
@@ -20,7 +22,8 @@ import { ENGINE } from '../engine-token.js'
 import { insistenceOf } from '../http/conditions.js'
 import { deletionAnswer } from '../http/deletion-answer.js'
 import { Endpoint } from '../http/endpoint.js'
-import { FilePath, QueryOf } from '../http/parameters.js'
+import { FilePath, JsonBody, QueryOf } from '../http/parameters.js'
+import { checkedPath } from '../http/raw-path.js'
 import { FileReader } from './file-reader.js'
 import { FileWriter } from './file-writer.js'
 
@@ -57,6 +60,17 @@ export class FilesController {
     @QueryOf(fileWriteQuery) query: FileWriteQuery,
   ): Promise<WriteAnswer> {
     return this.#writer.put(request, reply, caller, { agent, path, query })
+  }
+
+  @Endpoint(routes.fileCompose)
+  compose(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @CallerOf() caller: Caller,
+    @Param('agent') agent: string,
+    @JsonBody(composeRequest) body: ComposeRequest,
+  ): Promise<WriteAnswer> {
+    return this.#writer.compose(request, reply, caller, agent, { ...body, path: checkedPath(body.path) })
   }
 
   @Endpoint(routes.fileAppend)

@@ -12,6 +12,7 @@ const publicRoutes = listRoutes().filter((route) => route.permission === 'public
 /** A body that each route would take. */
 const BODIES: Readonly<Record<string, unknown>> = {
   agentUpdate: { name: 'renamed' },
+  fileCompose: { path: 'a.md', node: uuidv7(), size: 0, parts: [] },
   mkdir: { path: 'probe' },
   move: { from: 'a.md', to: 'b.md' },
   copy: { from: 'a.md', to: 'b.md' },

@@ -1,5 +1,6 @@
 import type {
   AppendAnswer,
+  ComposeRequest,
   CopyRequest,
   DeletedFile,
   DurableState,
@@ -68,6 +69,13 @@ export interface FilesApi {
     agent: string,
     path: string,
     body: ContentSource,
+    conditions?: WriteConditions,
+  ): Promise<{ created: boolean; answer: WriteAnswer }>
+  /** As `put`, from parts that went up before. */
+  compose(
+    caller: Caller,
+    agent: string,
+    request: ComposeRequest,
     conditions?: WriteConditions,
   ): Promise<{ created: boolean; answer: WriteAnswer }>
   append(

@@ -40,9 +40,12 @@ export interface SyncApi {
     request: PushRequest,
     digest: string,
   ): Promise<PushAnswer>
-  /** Keeps one part of at most 1 MiB [SY-13]; `created` false where it was there already. */
   /** Those of some parts that are not there. */
   missingParts(caller: Caller, agent: string, parts: readonly string[]): Promise<readonly string[]>
+  /**
+   * Keeps one part of at most 1 MiB [SY-13]; `created` false where it was there already. Its bytes are given away: nobody may
+   * use them afterwards.
+   */
   putPart(
     caller: Caller,
     agent: string,

@@ -1,4 +1,5 @@
 import type {
+  ComposeRequest,
   CopyRequest,
   FlushRequest,
   ListQuery,
@@ -11,6 +12,7 @@ import type { AgentRow } from '@agentfs/storage'
 import type { ContentSource, FilesApi, NodeRef, WriteConditions } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
 import { appendFile } from './append-file.js'
+import { composeFile } from './compose-file.js'
 import { copyFile } from './copy-file.js'
 import { type DeleteOptions, deletePath } from './delete-file.js'
 import type { FilesTools } from './files-tools.js'
@@ -34,6 +36,10 @@ export class Files implements FilesApi {
 
   async put(caller: Caller, agent: string, path: string, body: ContentSource, conditions?: WriteConditions) {
     return putFile(this.#tools, caller, await this.#open(caller, agent), path, body, conditions)
+  }
+
+  async compose(caller: Caller, agent: string, request: ComposeRequest, conditions: WriteConditions = {}) {
+    return composeFile(this.#tools, caller, await this.#open(caller, agent), request, conditions)
   }
 
   async append(

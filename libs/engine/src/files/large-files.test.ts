@@ -75,7 +75,7 @@ describe('large files', () => {
     const { node } = await files.stat(caller, agent, { path: 'new' })
     const part = uuidv7()
     const more = randomBytes(MIB)
-    await sync.putPart(caller, agent, { node, part, data: more })
+    await sync.putPart(caller, agent, { node, part, data: Buffer.from(more) })
     const append = { op: 'append', node, version: uuidv7() } as const
     const named = { ...append, data: Buffer.from('end'), parts: [{ part, partOffset: 10, length: 1_000 }] }
     expect((await push([named])).results).toEqual([{ status: 'applied' }])

@@ -28,8 +28,8 @@ import { stateAt } from './stat-of.js'
 import { firstPart, uploadParts } from './upload-parts.js'
 import { answerOf, unchangedAnswer } from './write-answer.js'
 
-/** Where a PUT goes, and what it finds there. */
-interface Target {
+/** Where a write goes, and what it finds there. */
+export interface Target {
   readonly agent: AgentRow
   readonly path: string
   readonly resolved: ResolvedPath
@@ -51,6 +51,20 @@ export async function putFile(
   conditions: WriteConditions = {},
   action?: AuditAction,
 ): Promise<{ created: boolean; answer: WriteAnswer }> {
+  const target = await findTarget(tools, caller, agent, path, conditions, action)
+  const { first, all } = await firstPart(inParts(body))
+  return all === null ? putSmall(tools, caller, target, first) : putLarge(tools, caller, target, all)
+}
+
+/** What stands where a write goes; refuses what the writer may not, or does not want to. */
+export async function findTarget(
+  tools: FilesTools,
+  caller: Caller,
+  agent: AgentRow,
+  path: string,
+  conditions: WriteConditions,
+  action?: AuditAction,
+): Promise<Target> {
   await tools.gate.require(caller, agent, path, 'write')
   await tools.backlog.assertRoom(caller.principal.scope)
   const resolved = await resolvePath(tools, caller, agent, path)
@@ -64,9 +78,7 @@ export async function putFile(
     })
   }
   requireConditions(standing, conditions)
-  const target: Target = { agent, path, resolved, standing, conditions, action }
-  const { first, all } = await firstPart(inParts(body))
-  return all === null ? putSmall(tools, caller, target, first) : putLarge(tools, caller, target, all)
+  return { agent, path, resolved, standing, conditions, action }
 }
 
 /** One round trip tells the file's key and whether the bytes are there already; the content is sealed here, once. */
@@ -121,7 +133,8 @@ async function putLarge(tools: FilesTools, caller: Caller, target: Target, parts
   return commitContent(tools, caller, target, node, size, extents)
 }
 
-async function commitContent(
+/** Commits the content of a file; one that is new gets `node` as its id. */
+export async function commitContent(
   tools: FilesTools,
   caller: Caller,
   target: Target,

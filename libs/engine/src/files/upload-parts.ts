@@ -34,14 +34,13 @@ export async function uploadParts(
       extents.push({ offset: size, length: data.length, part, partOffset: 0 })
       size += data.length
       const upload = tools.parts
-        .take(caller.principal.scope, agent, { node, part, data })
+        .take(caller.principal.scope, agent, { node, part, data }, true)
         .catch((error: unknown) => {
           failure ??= { error }
         })
         .finally(() => uploads.delete(upload))
       uploads.add(upload)
-      // The first part makes the key that the others share.
-      if (uploads.size >= UPLOADS_AT_ONCE || extents.length === 1) await Promise.race(uploads)
+      if (uploads.size >= UPLOADS_AT_ONCE) await Promise.race(uploads)
     }
   } finally {
     // Whatever ended it: nothing of a request goes on behind its answer.

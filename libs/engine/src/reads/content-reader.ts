@@ -1,8 +1,10 @@
 import type { TenantScope } from '@agentfs/access'
 import { AgentfsError } from '@agentfs/contracts'
-import { contentMac, type Extent, openObjectSlice, sameContentMac } from '@agentfs/crypto'
+import { contentMac, type Extent, openObjectSlice, sameContentMac, type SealedSlice } from '@agentfs/crypto'
 import { type Database, findKeys, findParts, type PartRow } from '@agentfs/storage'
+import { overlapping } from '../content/extents.js'
 import type { Layout } from '../content/layout.js'
+import { openPartAside, opensAside } from '../content/parts-aside.js'
 import { macKeyOf } from '../content/seal-part.js'
 import type { KeyVault, UsableKey } from '../keys/key-vault.js'
 import type { ExtentPages } from './extent-pages.js'
@@ -13,6 +15,15 @@ import type { SealedBytes, Use } from './sealed-bytes.js'
 const READ_WINDOW_BYTES = 1_048_576
 /** Windows that are under way at once: more would hide more latency, and hold more memory for a slow reader. */
 const READ_AHEAD_WINDOWS = 3
+/** Windows whose rows are read together. Each time the keys are looked at again: what is erased is not read much further. */
+const ROWS_WINDOWS = 4
+
+/** The rows of the parts that a range needs, and their keys. */
+interface Rows {
+  readonly wanted: readonly Extent[]
+  readonly parts: ReadonlyMap<string, PartRow>
+  readonly keys: ReadonlyMap<string, UsableKey>
+}
 
 /** Reads content through its extents: only the chunks that hold the range are opened, and whole parts are checked. */
 export class ContentReader {
@@ -38,18 +49,7 @@ export class ContentReader {
     use: Use = 'keep',
     ahead?: RowsAhead,
   ): Promise<Buffer> {
-    const bytes = Buffer.alloc(to - from)
-    const wanted = await this.#pages.extents(scope, agentId, layout, from, to)
-    if (wanted.length === 0) return bytes
-    const { parts, keys } = await this.#load(scope, agentId, wanted, ahead)
-    for (const extent of wanted) {
-      const start = Math.max(from, extent.offset)
-      const end = Math.min(to, extent.offset + extent.length)
-      const partFrom = extent.partOffset + (start - extent.offset)
-      const plain = await this.#open(scope, extent, parts, keys, partFrom, end - start, use)
-      bytes.set(plain, start - from)
-    }
-    return bytes
+    return this.#fill(scope, await this.#rows(scope, agentId, layout, from, to, ahead), from, to, use)
   }
 
   /** The same as a stream of windows. */
@@ -60,13 +60,19 @@ export class ContentReader {
     from: number,
     to: number,
   ): AsyncGenerator<Uint8Array> {
-    const ahead: Promise<Buffer>[] = []
+    const ahead: Promise<Uint8Array>[] = []
     let at = from
+    let rows: Promise<Rows> | undefined
+    let rowsEnd = from
     for (;;) {
       while (at < to && ahead.length < READ_AHEAD_WINDOWS) {
         // Windows end at multiples of their size, where parts of large files do.
-        const end = Math.min(to, (Math.floor(at / READ_WINDOW_BYTES) + 1) * READ_WINDOW_BYTES)
-        const reading = this.read(scope, agentId, layout, at, end, 'once')
+        const end = windowEnd(at, 1, to)
+        if (rows === undefined || at >= rowsEnd) {
+          rowsEnd = windowEnd(at, ROWS_WINDOWS, to)
+          rows = this.#rows(scope, agentId, layout, at, rowsEnd)
+        }
+        const reading = this.#window(scope, rows, at, end)
         // Whoever stops consuming leaves some of these behind; a failure is thrown where its bytes are due.
         reading.catch(() => undefined)
         ahead.push(reading)
@@ -76,6 +82,40 @@ export class ContentReader {
       if (next === undefined) return
       yield await next
     }
+  }
+
+  async #window(scope: TenantScope, rows: Promise<Rows>, from: number, to: number): Promise<Uint8Array> {
+    return this.#fill(scope, await rows, from, to, 'once')
+  }
+
+  async #fill(scope: TenantScope, rows: Rows, from: number, to: number, use: Use): Promise<Buffer> {
+    const wanted = overlapping(rows.wanted, from, to)
+    const [only] = wanted
+    // A window of a large file is one part: what was opened is given on as it is.
+    if (only !== undefined && only.offset <= from && only.offset + only.length >= to) {
+      return this.#open(scope, only, rows, only.partOffset + (from - only.offset), to - from, use)
+    }
+    const bytes = Buffer.alloc(to - from)
+    for (const extent of wanted) {
+      const start = Math.max(from, extent.offset)
+      const end = Math.min(to, extent.offset + extent.length)
+      const partFrom = extent.partOffset + (start - extent.offset)
+      bytes.set(await this.#open(scope, extent, rows, partFrom, end - start, use), start - from)
+    }
+    return bytes
+  }
+
+  async #rows(
+    scope: TenantScope,
+    agentId: string,
+    layout: Layout,
+    from: number,
+    to: number,
+    ahead?: RowsAhead,
+  ): Promise<Rows> {
+    const wanted = await this.#pages.extents(scope, agentId, layout, from, to)
+    if (wanted.length === 0) return { wanted, parts: new Map(), keys: new Map() }
+    return { wanted, ...(await this.#load(scope, agentId, wanted, ahead)) }
   }
 
   async #load(
@@ -104,8 +144,7 @@ export class ContentReader {
   async #open(
     scope: TenantScope,
     extent: Extent,
-    parts: ReadonlyMap<string, PartRow>,
-    keys: ReadonlyMap<string, UsableKey>,
+    { parts, keys }: Rows,
     from: number,
     length: number,
     use: Use,
@@ -115,21 +154,68 @@ export class ContentReader {
     const part = parts.get(extent.partId)
     if (part === undefined || !sameContentMac(part.contentMac, extent.mac))
       throw corrupt(extent, 'missing or swapped')
-    const binding = { kind: 'part', tenantId: scope.tenantId, objectId: extent.partId, ...key } as const
-    const plain = await this.#sealed.openRange(
+    const range = { from, length }
+    return this.#sealed.openRange(
       scope,
       extent.partId,
       part,
-      { from, length },
-      (slice) => openObjectSlice(binding, slice, from, length),
+      range,
+      (slice, alone) => openChecked(scope, key, extent, part, { slice, alone }, range),
       use,
     )
-    if (plain.length !== length) throw corrupt(extent, 'too short')
-    if (length === part.size && !sameContentMac(contentMac(macKeyOf(key), plain), extent.mac)) {
-      throw corrupt(extent, 'keyed hash')
-    }
-    return plain
   }
+}
+
+/** Sealed bytes, and whether they may be given away. */
+interface Fetched {
+  readonly slice: SealedSlice
+  readonly alone: boolean
+}
+
+/** Opens a range of a part; a whole part is checked against the keyed hash that the manifest has of it. */
+async function openChecked(
+  { tenantId }: TenantScope,
+  key: UsableKey,
+  extent: Extent,
+  part: PartRow,
+  fetched: Fetched,
+  range: { readonly from: number; readonly length: number },
+): Promise<Buffer> {
+  const whole = range.length === part.size
+  const { bytes, contentMac: mac } = await opened(tenantId, key, extent.partId, fetched, range, whole)
+  if (bytes.length !== range.length) throw corrupt(extent, 'too short')
+  if (mac !== null && !sameContentMac(mac, extent.mac)) throw corrupt(extent, 'keyed hash')
+  return bytes
+}
+
+async function opened(
+  tenantId: string,
+  key: UsableKey,
+  partId: string,
+  { slice, alone }: Fetched,
+  range: { readonly from: number; readonly length: number },
+  whole: boolean,
+): Promise<{ readonly bytes: Buffer; readonly contentMac: Uint8Array | null }> {
+  if (slice.from === 0 && slice.bytes.length === slice.sealedLength && opensAside(range.length)) {
+    const result = await openPartAside(tenantId, key, partId, slice.bytes, range, alone)
+    const { buffer, byteOffset, byteLength } = result.bytes
+    return {
+      bytes: Buffer.from(buffer, byteOffset, byteLength),
+      contentMac: whole ? result.contentMac : null,
+    }
+  }
+  const bytes = openObjectSlice(
+    { kind: 'part', tenantId, objectId: partId, ...key },
+    slice,
+    range.from,
+    range.length,
+  )
+  return { bytes, contentMac: whole ? contentMac(macKeyOf(key), bytes) : null }
+}
+
+/** Where some windows from a place on end: at a multiple of a window's size. */
+function windowEnd(at: number, windows: number, to: number): number {
+  return Math.min(to, (Math.floor(at / READ_WINDOW_BYTES) + windows) * READ_WINDOW_BYTES)
 }
 
 function corrupt(extent: Extent, reason: string): AgentfsError {

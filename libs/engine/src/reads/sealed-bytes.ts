@@ -6,7 +6,10 @@ import type { TenantResources } from '../ports.js'
 import { ByteCache } from './byte-cache.js'
 import { planFetch } from './fetch-plan.js'
 
-/** Whether bytes are kept for the next reader; a stream through a large file would push out everything that was. */
+/**
+ * Whether bytes are kept for the next reader; a stream through a large file would push out everything that was, and shares
+ * what it fetches with nobody.
+ */
 export type Use = 'keep' | 'once'
 
 /** A range of more than one eighth of a part fetches all of it: what follows is likely to be asked for next. */
@@ -30,26 +33,28 @@ export class SealedBytes {
   /**
    * What `open` makes of the bytes of a part, manifest or record of id `id`; `object_corrupt` where no place is known, or
    * where `open` finds damage. Bytes may be damaged on their way, which a range GET does not show: so those in which
-   * `open` finds damage are not kept, and fetched anew once before they are called damaged.
+   * `open` finds damage are not kept, and fetched anew once before they are called damaged. Where it is told that they are
+   * `alone` nobody else has them, and it may give them away.
    */
   async open<T>(
     scope: TenantScope,
     id: string,
     place: SealedPlace,
-    open: (sealed: Uint8Array) => T,
+    open: (sealed: Uint8Array, alone: boolean) => T | Promise<T>,
     use: Use = 'keep',
   ): Promise<T> {
-    if (place.sealed !== null) return open(place.sealed)
-    const sealed = await this.#get(scope, id, place, use)
+    if (place.sealed !== null) return open(place.sealed, false)
+    const alone = use === 'once' && !this.#isNear(scope, id)
+    const sealed = await (alone ? this.#fetch(scope, id, place) : this.#get(scope, id, place, use))
     try {
-      return open(sealed)
+      return await open(sealed, alone)
     } catch (error) {
       if (!isAgentfsError(error, 'object_corrupt')) throw error
       this.#drop(scope, id, sealed)
     }
     const again = await this.#get(scope, id, place, use)
     try {
-      return open(again)
+      return await open(again, false)
     } catch (error) {
       this.#drop(scope, id, again)
       throw error
@@ -65,7 +70,7 @@ export class SealedBytes {
     id: string,
     place: SealedPlace,
     range: { readonly from: number; readonly length: number },
-    open: (slice: SealedSlice) => T,
+    open: (slice: SealedSlice, alone: boolean) => T | Promise<T>,
     use: Use = 'keep',
   ): Promise<T> {
     const { sealedLength } = place
@@ -76,7 +81,8 @@ export class SealedBytes {
       this.#isNear(scope, id) ||
       (run.to - run.from) * WHOLE_ABOVE > sealedLength
     ) {
-      const whole = (sealed: Uint8Array): T => open({ head: sealed, bytes: sealed, from: 0, sealedLength })
+      const whole = (sealed: Uint8Array, alone: boolean): T | Promise<T> =>
+        open({ head: sealed, bytes: sealed, from: 0, sealedLength }, alone)
       return this.open(scope, id, place, whole, use)
     }
     const head = { id: `${id}/head`, place: within(place, 0, SEALED_HEAD_BYTES) }
@@ -84,7 +90,7 @@ export class SealedBytes {
       const fetched = await Promise.all([head, bytes].map((it) => this.#get(scope, it.id, it.place, use)))
       const [headBytes = EMPTY, chunks = EMPTY] = fetched
       try {
-        return open({ head: headBytes, bytes: chunks, from: run.from, sealedLength })
+        return await open({ head: headBytes, bytes: chunks, from: run.from, sealedLength }, false)
       } catch (error) {
         this.#drop(scope, head.id, headBytes)
         this.#drop(scope, bytes.id, chunks)

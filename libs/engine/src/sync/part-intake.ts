@@ -9,15 +9,19 @@ import {
   findPrepareFacts,
   insertKeys,
   insertParts,
-  insertWritingObject,
+  insertWritingObjects,
   keysOfNodes,
   findKeys,
+  type WritingObject,
 } from '@agentfs/storage'
-import { sealPart } from '../content/seal-part.js'
+import { sealPartAside } from '../content/parts-aside.js'
+import type { sealPart } from '../content/seal-part.js'
 import { partKey } from '../followers/object-keys.js'
 import type { KeyVault, UsableKey } from '../keys/key-vault.js'
 import type { Clock, EngineLog, TenantResources } from '../ports.js'
+import { RecentMap } from '../reads/recent-map.js'
 import type { Backlog } from './backlog.js'
+import { GatheredWrites } from './gathered-writes.js'
 
 /** A part as it arrives. */
 export interface IncomingPart {
@@ -27,9 +31,22 @@ export interface IncomingPart {
   readonly sha256?: Uint8Array
 }
 
+/** A part that is sealed, and where it is: in an object, or (without one) to be staged. */
+interface TakenPart {
+  readonly node: string
+  readonly epoch: number
+  readonly sealed: ReturnType<typeof sealPart>
+  readonly objectId: string | null
+}
+
+/** How long a node's key row is believed; a commit that names what it seals reads it again under the lock. */
+const KEY_FRESH_MS = 5_000
+const KEYS_MAX = 1_000
+
 /**
  * Takes parts ahead of the push that names them [SY-13]: sealed, then an object of its own, whose row is committed as
- * `writing` before the PUT; staged in Postgres where the object store does not take it.
+ * `writing` before the PUT; staged in Postgres where the object store does not take it. Parts that arrive together share
+ * their transactions.
  */
 export class PartIntake {
   readonly #database: Database
@@ -38,6 +55,9 @@ export class PartIntake {
   readonly #backlog: Backlog
   readonly #clock: Clock
   readonly #log: EngineLog
+  readonly #announced: GatheredWrites<WritingObject>
+  readonly #taken: GatheredWrites<TakenPart>
+  readonly #keys = new RecentMap<{ readonly key: Promise<UsableKey>; readonly atMs: number }>(KEYS_MAX)
 
   constructor(options: {
     database: Database
@@ -53,16 +73,27 @@ export class PartIntake {
     this.#backlog = options.backlog
     this.#clock = options.clock
     this.#log = options.log
+    this.#announced = new GatheredWrites((scope, _agentId, objects) =>
+      this.#database.withTenant(scope, (tx) =>
+        insertWritingObjects(tx, objects, new Date(this.#clock.now())),
+      ),
+    )
+    this.#taken = new GatheredWrites((scope, agentId, parts) => this.#insert(scope, agentId, parts))
   }
 
-  /** Keeps a part; one that is there already stays as it is. */
+  /**
+   * Keeps a part; one that is there already stays as it is. The bytes are given away: nobody may use them afterwards.
+   * `isNew` where the id was made just now, and is not looked for.
+   */
   async take(
     scope: TenantScope,
     agent: AgentRow,
     incoming: IncomingPart,
+    isNew = false,
   ): Promise<{ created: boolean; answer: PartAnswer }> {
     const { data, part } = incoming
-    if (data.length === 0 || data.length > PART_BYTES_MAX) {
+    const size = data.length
+    if (size === 0 || size > PART_BYTES_MAX) {
       throw new AgentfsError('too_large', { detail: `a part has 1 to ${PART_BYTES_MAX} bytes` })
     }
     if (
@@ -73,22 +104,39 @@ export class PartIntake {
         detail: 'the bytes are not those that the digest names; send them again',
       })
     }
-    const [known] = await this.#database.withTenant(scope, (tx) => findPartFacts(tx, agent.agentId, [part]))
+    const known = isNew ? undefined : await this.#find(scope, agent, part)
     if (known !== undefined) {
       return { created: false, answer: { part, size: known.size, state: known.staged ? 'staged' : 'stored' } }
     }
     await this.#backlog.assertRoom(scope)
     const key = await this.#keyFor(scope, agent, incoming.node)
-    const sealed = sealPart(scope.tenantId, key, data, part)
+    const sealed = await sealPartAside(scope.tenantId, key, data, part)
     const objectId = await this.#store(scope, agent, part, sealed.sealed)
-    const staged = objectId === null
+    await this.#taken.add(scope, agent.agentId, { node: incoming.node, epoch: agent.epoch, sealed, objectId })
+    return { created: true, answer: { part, size, state: objectId === null ? 'staged' : 'stored' } }
+  }
+
+  async #find(scope: TenantScope, agent: AgentRow, part: string) {
+    const [known] = await this.#database.readTenant(scope, (tx) => findPartFacts(tx, agent.agentId, [part]))
+    return known
+  }
+
+  async #insert(scope: TenantScope, agentId: string, parts: readonly TakenPart[]): Promise<void> {
+    const at = new Date(this.#clock.now())
     await this.#database.withTenant(scope, async (tx) => {
-      const at = new Date(this.#clock.now())
-      const row = { ...sealed, nodeId: incoming.node, sealed: staged ? sealed.sealed : null, objectId }
-      const inserted = await insertParts(tx, agent.agentId, [row], { epoch: agent.epoch, seq: null, at })
-      if (staged && inserted.length > 0) await addStagedBytes(tx, agent.agentId, sealed.sealedLength)
+      for (const epoch of new Set(parts.map((part) => part.epoch))) {
+        const rows = parts
+          .filter((part) => part.epoch === epoch)
+          .map(({ node, sealed, objectId }) => {
+            return { ...sealed, nodeId: node, sealed: objectId === null ? sealed.sealed : null, objectId }
+          })
+        const inserted = await insertParts(tx, agentId, rows, { epoch, seq: null, at })
+        const ids = new Set(inserted.map(({ partId }) => partId))
+        const staged = rows.filter(({ partId, objectId }) => objectId === null && ids.has(partId))
+        const bytes = staged.reduce((sum, { sealedLength }) => sum + sealedLength, 0)
+        if (bytes > 0) await addStagedBytes(tx, agentId, bytes)
+      }
     })
-    return { created: true, answer: { part, size: data.length, state: staged ? 'staged' : 'stored' } }
   }
 
   /** The id of the object that holds the part now; null where the object store did not take it. */
@@ -100,15 +148,14 @@ export class PartIntake {
   ): Promise<string | null> {
     const objectId = uuidv7()
     const objectKey = partKey(scope, agent.agentId, partId, objectId)
-    const at = new Date(this.#clock.now())
-    const object = {
+    const size = sealed.length
+    await this.#announced.add(scope, agent.agentId, {
       objectId,
       streamId: agent.agentId,
       kind: 'part',
       objectKey,
-      size: sealed.length,
-    } as const
-    await this.#database.withTenant(scope, (tx) => insertWritingObject(tx, object, at))
+      size,
+    })
     try {
       const { objectStore, objectPrefix } = await this.#resources.resolve(scope)
       await objectStore.putIfAbsent(objectPrefix + objectKey, sealed)
@@ -124,8 +171,20 @@ export class PartIntake {
     }
   }
 
+  /** The node's content key, for the parts of one upload looked up once. */
+  #keyFor(scope: TenantScope, agent: AgentRow, node: string): Promise<UsableKey> {
+    const name = `${scope.tenantId}/${agent.agentId}/${node}`
+    const now = this.#clock.now()
+    const known = this.#keys.get(name)
+    if (known !== undefined && now - known.atMs < KEY_FRESH_MS) return known.key
+    const key = this.#loadKey(scope, agent, node)
+    this.#keys.set(name, { key, atMs: now })
+    key.catch(() => this.#keys.delete(name))
+    return key
+  }
+
   /** The node's content key; a provisional one, owned by the node to come, where it is new. */
-  async #keyFor(scope: TenantScope, agent: AgentRow, node: string): Promise<UsableKey> {
+  async #loadKey(scope: TenantScope, agent: AgentRow, node: string): Promise<UsableKey> {
     const found = await this.#database.withTenant(scope, async (tx) => {
       const facts = await findPrepareFacts(tx, agent.agentId, {
         nodeIds: [node],

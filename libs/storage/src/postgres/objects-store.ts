@@ -1,22 +1,30 @@
 import { arrayLiteral } from './array-literal.js'
 import type { TenantTransaction } from './transaction.js'
 
-/** Announces an object before its PUT: whatever happens then, the collector knows of it. */
-export async function insertWritingObject(
+/** An object that is about to be PUT. */
+export interface WritingObject {
+  readonly objectId: string
+  readonly streamId: string
+  readonly kind: 'part'
+  readonly objectKey: string
+  readonly size: number
+}
+
+/** Announces objects before their PUT: whatever happens then, the collector knows of them. */
+export async function insertWritingObjects(
   tx: TenantTransaction,
-  object: {
-    readonly objectId: string
-    readonly streamId: string
-    readonly kind: 'part'
-    readonly objectKey: string
-    readonly size: number
-  },
+  objects: readonly WritingObject[],
   at: Date,
 ): Promise<void> {
   await tx.query`
     insert into objects (tenant_id, object_id, stream_id, kind, object_key, state, size, live_bytes, created_at)
-    values (${tx.tenantId}, ${object.objectId}, ${object.streamId}, ${object.kind}, ${object.objectKey}, 'writing',
-      ${object.size}, ${object.size}, ${at})
+    select ${tx.tenantId}::uuid, o.object_id, o.stream_id, o.kind, o.object_key, 'writing', o.size, o.size, ${at}::timestamptz
+    from unnest(
+      ${arrayLiteral(objects.map(({ objectId }) => objectId))}::uuid[],
+      ${arrayLiteral(objects.map(({ streamId }) => streamId))}::uuid[],
+      ${arrayLiteral(objects.map(({ kind }) => kind))}::text[],
+      ${arrayLiteral(objects.map(({ objectKey }) => objectKey))}::text[],
+      ${arrayLiteral(objects.map(({ size }) => size))}::bigint[]) as o(object_id, stream_id, kind, object_key, size)
     on conflict (tenant_id, object_id) do nothing`
 }
 

@@ -1,4 +1,4 @@
-import type { TimeSpec } from '@agentfs/contracts'
+import { PART_BYTES_MAX, type TimeSpec } from '@agentfs/contracts'
 import { localDelta, showInode } from './replay.js'
 import type { JournalEntry, LocalOperation, Piece } from './journal-entry.js'
 import { Journal } from './journal.js'
@@ -6,6 +6,8 @@ import type { StoreState } from './store-state.js'
 import { StoreError } from './store-error.js'
 
 const JOURNAL_BYTES_MAX = 4 * 1_073_741_824
+/** How much of the bound one entry, or one push, may carry: each acknowledgement gives that much back. */
+const PUSHES_PER_JOURNAL = 16
 
 /** What a new entry needs besides its operation. */
 export interface NewEntry {
@@ -73,7 +75,7 @@ export function announce(state: StoreState): void {
 /** Refuses what would overrun the journal's bound, or would come after the credential was refused. */
 export function assertRoom(state: StoreState, bytes: number): void {
   assertWritable(state)
-  const max = state.options.journalBytesMax ?? JOURNAL_BYTES_MAX
+  const max = journalBytesMax(state)
   if (state.journal.bytes + bytes <= max) return
   throw new StoreError(
     'journal_full',
@@ -83,6 +85,19 @@ export function assertRoom(state: StoreState, bytes: number): void {
       bytesMax: max,
     },
   )
+}
+
+/** The most bytes that may wait in the journal. */
+export function journalBytesMax(state: StoreState): number {
+  return state.options.journalBytesMax ?? JOURNAL_BYTES_MAX
+}
+
+/**
+ * The most content that one push carries, but for a single operation that is larger: a file that is written faster than it
+ * goes up is sent as several versions, and leaves the journal by and by.
+ */
+export function pushContentMax(state: StoreState): number {
+  return Math.max(PART_BYTES_MAX, Math.floor(journalBytesMax(state) / PUSHES_PER_JOURNAL))
 }
 
 /** The directory, or the `.git` above it, within which fsyncs order operations [SY-7]. */

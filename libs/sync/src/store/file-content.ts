@@ -1,8 +1,8 @@
 import type { BlobStore } from './blob-store.js'
 import { BLOCK_BYTES, type ContentCache } from './content-cache.js'
-import { isLocalContent, type JournalEntry, type LocalContent } from './journal-entry.js'
+import { isLocalContent, type Hole, type JournalEntry, type LocalContent } from './journal-entry.js'
 import type { Journal } from './journal.js'
-import { cutSegments, gapsWithin, laySegment, segmentsWithin, type Segment } from './segments.js'
+import { cutSegments, gapsWithin, laySegment, NO_BLOB, segmentsWithin, type Segment } from './segments.js'
 
 /** What a file's bytes are made of: segments written here, over the first `limit` bytes of a version of the service, over zeros. */
 export interface FileContent {
@@ -63,9 +63,18 @@ function basisOf(operation: LocalContent): { version: string | null; size: numbe
 function layEntry(content: FileContent, entry: JournalEntry): void {
   const { operation } = entry
   if (!isLocalContent(operation)) return
-  if (operation.op === 'write') cutContent(content, operation.limit)
+  if (operation.op === 'write') {
+    cutContent(content, operation.limit)
+    layHoles(content, operation.holes ?? [])
+  }
   for (const piece of entry.pieces) laySegment(content.segments, segmentOf(piece))
   content.size = operation.size
+}
+
+/** Lays holes over content. */
+export function layHoles(content: FileContent, holes: readonly Hole[]): void {
+  for (const { start, end } of holes)
+    laySegment(content.segments, { start, end, blob: NO_BLOB, blobOffset: 0 })
 }
 
 /** The segment of a piece. */
@@ -112,6 +121,7 @@ export function readContent(
     if (missing.size > 0) return { version: below.version, blocks: [...missing] }
   }
   for (const segment of segmentsWithin(content.segments, offset, end)) {
+    if (segment.blob === NO_BLOB) continue
     const from = source.blobs.read(segment.blob)
     const { blobOffset, start } = segment
     bytes.set(from.subarray(blobOffset, blobOffset + segment.end - start), start - offset)

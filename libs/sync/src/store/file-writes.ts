@@ -1,8 +1,9 @@
 import { AgentfsError, uuidv7, type NodeImage, type TimeSpec } from '@agentfs/contracts'
-import { announce, appendEntries, assertRoom, ENTRY_COST_BYTES } from './append-entry.js'
+import { announce, appendEntries, assertRoom, ENTRY_COST_BYTES, pushContentMax } from './append-entry.js'
 import { consolidatePieces } from './consolidate.js'
 import { cutContent, segmentOf } from './file-content.js'
 import {
+  entryBytes,
   isLocalContent,
   type JournalEntry,
   type LocalAppend,
@@ -42,7 +43,7 @@ export function writeFile(
   const size = Math.max(node.size, offset + bytes.length)
   const time = state.now()
   const open = openEntry(state, node)
-  if (open !== undefined && takesWrite(open.operation, offset)) {
+  if (open !== undefined && takesWrite(open.operation, offset) && hasRoom(state, open, bytes.length)) {
     extendEntry(state, node, open, { offset, bytes, size, time })
   } else {
     const operation = newContent(state, node, { append, length: bytes.length, size, time })
@@ -108,7 +109,7 @@ export function fileOf(state: StoreState, ino: number): NodeImage {
 }
 
 /** The entry that made the file's version, where later writes may still go into it [SY-14]. */
-function openEntry(
+export function openEntry(
   state: StoreState,
   node: NodeImage,
 ): (JournalEntry & { operation: LocalContent }) | undefined {
@@ -117,6 +118,11 @@ function openEntry(
   // An fsync since then is a barrier: what it made durable is not to be reordered past.
   if (entry.generation !== (state.generations.get(entry.group) ?? 0)) return undefined
   return { ...entry, operation: entry.operation }
+}
+
+/** One entry is one version and goes up as a whole: beyond a size the next one begins. */
+function hasRoom(state: StoreState, entry: JournalEntry, bytes: number): boolean {
+  return entryBytes(entry) + bytes <= pushContentMax(state)
 }
 
 function takesWrite(operation: LocalContent, offset: number): operation is LocalWrite | LocalAppend {
@@ -141,7 +147,7 @@ function newContent(
 }
 
 /** The file's content, to be changed for its next version; a version that a push carries keeps its own. */
-function takeContent(
+export function takeContent(
   state: StoreState,
   node: NodeImage,
   open: JournalEntry | undefined,

@@ -76,6 +76,10 @@ export interface FilesystemStore {
   ): { offset: number; size: number }
   /** Cuts a file, or grows it with zeros. */
   truncate(ino: number, size: number): Attributes
+  /** Makes zeros of a range, for which nothing is kept; the size stays. */
+  punchHole(ino: number, offset: number, length: number): void
+  /** The next place with data, or without, at or after an offset; undefined where there is none. */
+  seek(ino: number, offset: number, what: 'data' | 'hole'): number | undefined
   /** Changes mode, owner or modification time. */
   setAttributes(ino: number, change: AttributeChange): Attributes
   /** renameat2; a save by rename keeps the target's identity [SY-11]. */
@@ -103,6 +107,8 @@ export interface FilesystemStore {
   discardRejected(id: number): void
   /** How much there is and how far it got. */
   status(): StoreStatus
+  /** Bytes that the journal still takes, of how many, and a number that grows while content goes up. */
+  journalRoom(): { readonly bytes: number; readonly bytesMax: number; readonly sent: number }
   /** Has the listener called, on this thread, for each event; answers how to stop it. */
   listen(listener: (event: StoreEvent) => void): () => void
   /** The store's clock, for times the caller sets itself. */

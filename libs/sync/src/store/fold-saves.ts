@@ -45,6 +45,8 @@ function stepPieces(
         ? [...before]
         : undefined
     case 'write':
+      // A hole would have to go on hiding the pieces before it.
+      if (operation.holes !== undefined) return undefined
       return [...cutPieces(before, operation.limit), ...(step?.pieces ?? [])]
     case 'append':
       return [...before, ...(step?.pieces ?? [])]

@@ -1,6 +1,7 @@
 import type { NodeImage } from '@agentfs/contracts'
 import type { BlobStore } from './blob-store.js'
 import type { FileContent } from './file-content.js'
+import { NO_BLOB } from './segments.js'
 import type { Invalidation } from './store-types.js'
 
 /** An inode whose node lost its last name, or its identity to another inode, while it was open: it lives on locally. */
@@ -62,7 +63,7 @@ export class Handles {
   /** Lets an open inode live on without its node. */
   makeOrphan(ino: number, image: NodeImage, content: FileContent): void {
     if (this.#orphans.has(ino)) return
-    const blobs = new Set(content.segments.map((segment) => segment.blob))
+    const blobs = new Set(content.segments.map((segment) => segment.blob).filter((blob) => blob !== NO_BLOB))
     for (const blob of blobs) this.#blobs.hold(blob)
     this.#orphans.set(ino, { image: { ...image, links: 0 }, content, blobs })
   }

@@ -9,7 +9,16 @@ export interface Piece {
   readonly length: number
 }
 
-/** New content over a base: `limit` is how much of the base may still show, everything else is pieces or zeros. */
+/** A run of zeros in a file, for which nothing is kept. */
+export interface Hole {
+  readonly start: number
+  readonly end: number
+}
+
+/**
+ * New content over a base: `limit` is how much of the base may still show, everything else is pieces or zeros. `holes` lie
+ * over the base and under the pieces.
+ */
 export interface LocalWrite {
   readonly op: 'write'
   readonly node: string
@@ -19,6 +28,7 @@ export interface LocalWrite {
   readonly limit: number
   readonly size: number
   readonly mtime: TimeSpec
+  readonly holes?: readonly Hole[]
 }
 
 /** Bytes at the end; `assumed` is the version that was the head here, for showing it meanwhile. */

@@ -1,7 +1,7 @@
 import type { OperationResult, PushAnswer } from '@agentfs/contracts'
 import { BLOCK_BYTES } from './content-cache.js'
 import { contentOf, readContent, type FileContent } from './file-content.js'
-import { gapsWithin, segmentsWithin } from './segments.js'
+import { gapsWithin, NO_BLOB, segmentsWithin } from './segments.js'
 import { isLocalContent, type JournalEntry, type LocalContent } from './journal-entry.js'
 import type { StoreState } from './store-state.js'
 
@@ -80,7 +80,12 @@ function keepVersion(state: StoreState, version: string, content: FileContent, a
       if (content.below !== null && passes(content, content.below.size, start, end)) {
         if (state.cache.pass(content.below.version, block, version)) continue
       }
-    } else if (segment.start === start && segment.end === end && segment.blobOffset === 0) {
+    } else if (
+      segment.start === start &&
+      segment.end === end &&
+      segment.blobOffset === 0 &&
+      segment.blob !== NO_BLOB
+    ) {
       if (!adopted.has(segment.blob) && state.blobs.length(segment.blob) === end - start) {
         if (!state.cache.has(version, block)) state.cache.adopt(version, block, segment.blob, end - start)
         adopted.add(segment.blob)
@@ -103,7 +108,8 @@ function keepVersion(state: StoreState, version: string, content: FileContent, a
  */
 function blocksToKeep(state: StoreState, content: FileContent): Set<number> {
   const blocks = new Set(content.below === null ? [] : state.cache.blocksOf(content.below.version))
-  for (const { start, end } of content.segments) {
+  for (const { start, end, blob } of content.segments) {
+    if (blob === NO_BLOB) continue
     for (let block = Math.floor(start / BLOCK_BYTES); block * BLOCK_BYTES < end; block++) blocks.add(block)
   }
   return blocks

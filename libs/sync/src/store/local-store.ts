@@ -2,7 +2,7 @@ import { closeSync, fdatasyncSync, openSync } from 'node:fs'
 import type { CommitFrame, ContentItem, Name, PushAnswer, SnapshotRow, TimeSpec } from '@agentfs/contracts'
 import { AgentfsError } from '@agentfs/contracts'
 import { pathOf } from '@agentfs/tree'
-import { orderingGroup } from './append-entry.js'
+import { journalBytesMax, orderingGroup } from './append-entry.js'
 import { attributesOf } from './attributes.js'
 import type {
   EngineStore,
@@ -30,6 +30,7 @@ import {
 } from './namespace.js'
 import { evict } from './eviction.js'
 import { currentFlight } from './flight.js'
+import { punchHole } from './punch-hole.js'
 import { freezePush, readPart } from './push-forming.js'
 import { rejectPush, settlePush } from './push-settling.js'
 import {
@@ -44,6 +45,7 @@ import { forkStore, reinstateStore, revokeStore } from './store-identity.js'
 import { finishSnapshot, SnapshotIntake } from './snapshot-intake.js'
 import { translated } from './store-database.js'
 import { openStoreFolder } from './store-folder.js'
+import { seekContent } from './seek-content.js'
 import { StoreState, type StoreOptions } from './store-state.js'
 import type {
   AttributeChange,
@@ -214,6 +216,14 @@ export class LocalStore implements FilesystemStore, EngineStore {
     return attributesOf(this.#state, ino)
   }
 
+  punchHole(ino: number, offset: number, length: number): void {
+    punchHole(this.#state, ino, offset, length)
+  }
+
+  seek(ino: number, offset: number, what: 'data' | 'hole'): number | undefined {
+    return seekContent(this.#shownContent(ino).content, offset, what)
+  }
+
   setAttributes(ino: number, change: AttributeChange): Attributes {
     return changeAttributes(this.#state, ino, change)
   }
@@ -305,6 +315,12 @@ export class LocalStore implements FilesystemStore, EngineStore {
       cacheBytes: cache.bytes,
       revoked: facts.revoked,
     }
+  }
+
+  journalRoom(): { bytes: number; bytesMax: number; sent: number } {
+    const bytesMax = journalBytesMax(this.#state)
+    const { journal, partsSent } = this.#state
+    return { bytes: bytesMax - journal.bytes, bytesMax, sent: partsSent }
   }
 
   listen(listener: (event: StoreEvent) => void): () => void {

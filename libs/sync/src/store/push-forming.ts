@@ -3,7 +3,8 @@ import { PUSH_BYTES_MAX, PUSH_OPERATIONS_MAX, type PushRequest } from '@agentfs/
 import type { FrozenPart, FrozenPush, PushLimits } from './engine-store.js'
 import { currentFlight, storeFlight } from './flight.js'
 import { foldEntries } from './fold.js'
-import type { JournalEntry } from './journal-entry.js'
+import { pushContentMax } from './append-entry.js'
+import { entryBytes, type JournalEntry } from './journal-entry.js'
 import { encode } from './row-codec.js'
 import type { StoreState } from './store-state.js'
 import { inlineBytes, readSource, wireOperation, type Flight } from './wire-operations.js'
@@ -17,7 +18,11 @@ export function freezePush(state: StoreState, limits: PushLimits): FrozenPush | 
   const waiting = firstWaiting(state, 2 * operationsMax)
   if (waiting.length === 0) return null
   const folded = foldEntries(waiting)
-  const chosen = withinLimits(folded, operationsMax, Math.min(limits.bytesMax, PUSH_BYTES_MAX / 2))
+  const chosen = withinLimits(folded, {
+    operations: operationsMax,
+    body: Math.min(limits.bytesMax, PUSH_BYTES_MAX / 2),
+    content: pushContentMax(state),
+  })
   const number = state.facts.pushNumber + 1
   const pushed = state.transact(() => {
     storeFolded(state, waiting, folded)
@@ -47,6 +52,7 @@ function firstWaiting(state: StoreState, countMax: number): JournalEntry[] {
 
 /** The plain bytes of a part of the push in flight. */
 export function readPart(state: StoreState, part: string): Uint8Array<ArrayBuffer> {
+  state.partsSent++
   const planned = currentFlight(state)?.parts.find((it) => it.part === part)
   if (planned === undefined) throw new Error(`part ${part} is not of the push in flight`)
   const bytes = new Uint8Array(planned.length)
@@ -72,14 +78,16 @@ function frozen(state: StoreState, flight: Flight, bytes?: Uint8Array<ArrayBuffe
 
 function withinLimits(
   entries: readonly JournalEntry[],
-  operationsMax: number,
-  bytesMax: number,
+  most: { readonly operations: number; readonly body: number; readonly content: number },
 ): JournalEntry[] {
   const chosen: JournalEntry[] = []
-  let bytes = 0
+  let body = 0
+  let content = 0
   for (const entry of entries) {
-    bytes += inlineBytes(entry) + ENVELOPE_BYTES
-    if (chosen.length > 0 && (chosen.length >= operationsMax || bytes > bytesMax)) break
+    body += inlineBytes(entry) + ENVELOPE_BYTES
+    content += entryBytes(entry)
+    const full = chosen.length >= most.operations || body > most.body || content > most.content
+    if (chosen.length > 0 && full) break
     chosen.push(entry)
   }
   return chosen

@@ -1,3 +1,6 @@
+/** The blob of a segment that is a hole: zeros, for which nothing is kept. Blobs are numbered from 1 on. */
+export const NO_BLOB = 0
+
 /** Bytes [start, end) of a file, standing in a blob from `blobOffset` on. */
 export interface Segment {
   readonly start: number

@@ -82,6 +82,8 @@ export class StoreState {
   prefetchable: string[] | null = null
   /** True once the engine was told of waiting entries and has not yet looked. */
   announced = false
+  /** Parts that were read for sending since the store was opened. */
+  partsSent = 0
   readonly listeners = new Set<(event: StoreEvent) => void>()
 
   constructor(folder: StoreFolder, options: StoreOptions) {

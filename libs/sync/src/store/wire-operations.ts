@@ -63,7 +63,11 @@ function wireWrite(blobs: BlobStore, entry: JournalEntry, write: LocalWrite): Wi
   const { node, base, version, size, mtime } = write
   const segments = layedPieces(entry)
   // What was cut off and grew again is zeros, where the service would show its base.
-  const zeros = gapsWithin(segments, write.limit, Math.min(size, write.baseSize))
+  const shown = Math.min(write.limit, size)
+  const zeros = [
+    ...(write.holes ?? []).flatMap(({ start, end }) => gapsWithin(segments, start, Math.min(end, shown))),
+    ...gapsWithin(segments, write.limit, Math.min(size, write.baseSize)),
+  ]
   if (segments.length === 0 && zeros.length === 0) {
     return { operation: { op: 'truncate', node, base, version, size, mtime }, parts: [] }
   }
