@@ -10,7 +10,7 @@ import {
 import type { S3Patience } from './s3-location.js'
 import { S3ObjectStore } from './s3-object-store.js'
 
-const once: S3Patience = { connectMs: 500, attemptMs: 500, callMs: 5_000, attemptsMax: 1 }
+const once: S3Patience = { connectMs: 500, answerMs: 500, attemptMs: 500, callMs: 5_000, attemptsMax: 1 }
 
 /** What the proxy does to a real server, seen by a client that never tries twice. */
 describe.each(Object.entries(loadServices().s3))('the S3 fault proxy before %s', (_, service) => {
