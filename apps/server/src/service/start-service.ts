@@ -152,12 +152,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
     tls: config.tls === undefined ? null : await readTls(config.tls),
     trustProxy: config.trustProxy,
     metrics,
-    moreMetrics: [
-      workerMetrics.registry,
-      storageMetrics.registry,
-      dependencies.registry,
-      circuits.registry,
-    ],
+    moreMetrics: [workerMetrics.registry, storageMetrics.registry, dependencies.registry, circuits.registry],
     downloads: { directory: fromCheckout('dist-downloads') },
     dashboard: { directory: fromCheckout('apps/dashboard/dist') },
   })
