@@ -27,7 +27,7 @@ export class BareS3 {
   }
 
   async put(key: string, body: Uint8Array): Promise<void> {
-    await this.#send('PUT', key, body, { 'if-none-match': '*' })
+    await this.#send('PUT', key, body, {})
   }
 
   async getRange(key: string, from: number, length: number): Promise<Uint8Array> {

@@ -1,19 +1,19 @@
 import { MirrorTargets, type TenantResources } from '@agentfs/engine'
-import { type ObjectStore, openObjectStore } from '@agentfs/storage'
+import { type GuardedObjectStore, openObjectStore } from '@agentfs/storage'
 import type { MirrorTargetConfig } from '../config.js'
 import type { Shutdown } from './shutdown.js'
 
 /** Opens the places that tenants may choose for open mirrors; none is asked anything before a mirror writes to it. */
 export async function openMirrorTargets(
-  targets: readonly MirrorTargetConfig[],
+  configured: readonly MirrorTargetConfig[],
   resources: TenantResources,
   shutdown: Shutdown,
-): Promise<MirrorTargets> {
-  const stores = new Map<string, ObjectStore>()
-  for (const { name, url, credentials } of targets) {
+): Promise<{ targets: MirrorTargets; stores: ReadonlyMap<string, GuardedObjectStore> }> {
+  const stores = new Map<string, GuardedObjectStore>()
+  for (const { name, url, credentials } of configured) {
     const store = await openObjectStore(url, credentials)
     shutdown.add(`mirror target ${name}`, () => store.close())
     stores.set(name, store)
   }
-  return new MirrorTargets(resources, stores)
+  return { targets: new MirrorTargets(resources, stores), stores }
 }

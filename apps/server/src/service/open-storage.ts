@@ -1,7 +1,12 @@
 import { isAgentfsError } from '@agentfs/contracts'
 import type { Kms } from '@agentfs/crypto'
 import type { TenantResources } from '@agentfs/engine'
-import { type ObjectStore, openObjectStore, proveObjectStore } from '@agentfs/storage'
+import {
+  type GuardedObjectStore,
+  type ObjectStore,
+  openObjectStore,
+  proveObjectStore,
+} from '@agentfs/storage'
 import type { Logger } from 'pino'
 import type { ServiceSecrets } from '../secrets/service-secrets.js'
 import { ledgerServiceSecrets } from '../secrets/ledger-service-secrets.js'
@@ -13,7 +18,7 @@ export async function openStorage(
   secrets: ServiceSecrets,
   log: Logger,
   shutdown: Shutdown,
-): Promise<ObjectStore> {
+): Promise<GuardedObjectStore> {
   const store = await openObjectStore(url)
   shutdown.add('object store', () => store.close())
   try {

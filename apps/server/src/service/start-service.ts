@@ -18,6 +18,7 @@ import type { Home } from '../home.js'
 import { periodicChores } from '../maintenance/chores.js'
 import { OperatorError } from '../operator-error.js'
 import { openServiceSecrets } from '../secrets/service-secrets.js'
+import { circuitMetrics } from './circuit-metrics.js'
 import { dependencyMetrics } from './dependency-metrics.js'
 import { metricsAddress } from './metrics-address.js'
 import { openDatabase } from './open-database.js'
@@ -64,7 +65,8 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
   const resources = sharedResources(objectStore, secrets.kms)
   const { known } = await rollForwardIfRestored({ ...options, database, resources })
   signal.throwIfAborted()
-  const mirrorTargets = await openMirrorTargets(config.mirrorTargets, resources, shutdown)
+  const mirrors = await openMirrorTargets(config.mirrorTargets, resources, shutdown)
+  const mirrorTargets = mirrors.targets
   const queue: QueueConfig =
     config.redisUrl === undefined
       ? { kind: 'postgres', url: queueUrl }
@@ -76,6 +78,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
   const metrics = await metricsAddress(config, log)
   const packHint = openPackHints(queue, engineLog)
   shutdown.add('hints', () => packHint.close())
+  const circuits = circuitMetrics(objectStore, mirrors.stores)
   const dependencies = dependencyMetrics({ objectStore, kms: secrets.kms }, database, sweeper, packHint)
   signal.throwIfAborted()
 
@@ -111,6 +114,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
         workerMetrics.registry,
         storageMetrics.registry,
         dependencies.registry,
+        circuits.registry,
       ])
       shutdown.add('metrics', () => server.close())
       await server.listen(metrics.host, metrics.port)
@@ -148,7 +152,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
     tls: config.tls === undefined ? null : await readTls(config.tls),
     trustProxy: config.trustProxy,
     metrics,
-    moreMetrics: [workerMetrics.registry, storageMetrics.registry, dependencies.registry],
+    moreMetrics: [workerMetrics.registry, storageMetrics.registry, dependencies.registry, circuits.registry],
     downloads: { directory: fromCheckout('dist-downloads') },
     dashboard: { directory: fromCheckout('apps/dashboard/dist') },
   })

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { type ObjectStore, openObjectStore } from '@agentfs/storage'
-import { loadServices, objectStoreUrl, type S3FaultProxy, startS3FaultProxy } from '@agentfs/testkit'
+import { loadServices, objectStoreUrl, type S3FaultProxy, startS3FaultProxy, waitFor } from '@agentfs/testkit'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Caller } from '../caller.js'
 import { newTenant, type RunningEngine, startEngine } from '../running-engine.contract.js'
@@ -67,4 +67,43 @@ describe('a flush', () => {
     expect(await flush()).toMatchObject({ state: 'stored' })
     expect(proxy.count('PUT')).toBe(1)
   })
+
+  it('[OUT-1] says at once that the object store is away, once that is known, and reads of what is stored do too', async () => {
+    await write('first.md')
+    await flush()
+    await write('second.md')
+    proxy.behave({ rules: [{ fault: { kind: 'error', status: 503 } }] })
+    const cold = running.another()
+    const read = () => cold.files.read(caller, agent, { path: 'first.md' })
+    const away = { code: 'unavailable', details: { retryAfterSeconds: expect.any(Number) } }
+    for (let count = 0; count < 2; count++) {
+      await expect(flush()).rejects.toMatchObject(away)
+      await expect(read()).rejects.toMatchObject(away)
+    }
+    proxy.forget()
+    const began = performance.now()
+    await expect(flush()).rejects.toMatchObject(away)
+    await expect(read()).rejects.toMatchObject(away)
+    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(proxy.requests).toHaveLength(0)
+    // What waits in Postgres is read and written all the same, and the workers were asked.
+    await write('third.md')
+    expect((await cold.files.read(caller, agent, { path: 'third.md' })).size).toBe(100)
+    const asked = await running.database.withTenant(
+      caller.principal.scope,
+      (tx) =>
+        tx.query`select 1 from streams where tenant_id = ${tx.tenantId} and flush_requested_at is not null`,
+    )
+    expect(asked).toHaveLength(1)
+    proxy.behave({})
+    await waitFor(async () => (await flush().catch(() => undefined))?.state === 'stored', {
+      deadlineMs: 20_000,
+      what: 'the store to be used again',
+    })
+    const size = await waitFor(async () => (await read().catch(() => undefined))?.size, {
+      deadlineMs: 20_000,
+      what: 'the store to be read again',
+    })
+    expect(size).toBe(100)
+  }, 60_000)
 })

@@ -1,5 +1,5 @@
 import type { TenantScope } from '@agentfs/access'
-import { AgentfsError, uuidv7 } from '@agentfs/contracts'
+import { uuidv7 } from '@agentfs/contracts'
 import {
   type NewObject,
   ObjectRowsStore,
@@ -17,7 +17,6 @@ import { segmentKey } from './object-keys.js'
 import { isDue, type PackPlan, planSegment } from './pack-plan.js'
 import { PartOffload } from './part-offload.js'
 import { assembleSegment, type AssembledSegment } from './segment-assembly.js'
-import { StoreGate } from './store-gate.js'
 import { TenantObjects } from './tenant-objects.js'
 
 /** What became of one step. */
@@ -57,7 +56,6 @@ export class Packer {
   readonly #objects: TenantObjects
   readonly #ledger: KeyLedger
   readonly #offload: PartOffload
-  readonly #gate: StoreGate
   readonly #nowMs: () => number
   readonly #onStored: NonNullable<PackerOptions['onStored']>
   readonly #crashPoints: CrashPoints
@@ -71,7 +69,6 @@ export class Packer {
     this.#ledger = new KeyLedger(options)
     this.#offload = new PartOffload(options)
     this.#nowMs = () => clock.now()
-    this.#gate = new StoreGate(this.#nowMs)
     this.#onStored = options.onStored ?? (() => undefined)
     this.#crashPoints = options.crashPoints ?? (() => undefined)
   }
@@ -90,7 +87,7 @@ export class Packer {
 
   /**
    * Stores the next run of commits, due or not, as one segment. Throws what the object store or the database throws,
-   * `unavailable` also while the store is given a pause after failures; then nothing has changed.
+   * `unavailable` also while the store is known to be away; then nothing has changed.
    */
   async packStream(scope: TenantScope, streamId: string, signal?: AbortSignal): Promise<PackOutcome> {
     const staged = await this.#staged.staged(scope, streamId, COMMITS_MAX)
@@ -107,9 +104,7 @@ export class Packer {
       if (stream.stagedSince !== null) await this.#settle(scope, stream, signal)
       return { kind: 'idle' }
     }
-    if (!this.#gate.tryPass()) {
-      throw new AgentfsError('unavailable', { detail: 'the object store failed a moment ago; packing waits' })
-    }
+    await this.#objects.assertWritable(scope)
     // Side by side: awaited before anything of the agent is switched over.
     const tenantStored = this.#storeTenantFirst(scope, stream, signal)
     tenantStored.catch(() => undefined)
@@ -141,16 +136,6 @@ export class Packer {
     }
   }
 
-  /** Lets the gate know how the object store did. */
-  async #throughGate<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      if (signal?.aborted !== true) this.#gate.failed()
-      throw error
-    }
-  }
-
   async #packPlan(
     scope: TenantScope,
     stream: PackableStream,
@@ -173,8 +158,7 @@ export class Packer {
     await this.#objectRows.insertWriting(scope, objects, this.#now())
     await this.#crashPoints('claimed')
     try {
-      await this.#throughGate(signal, () => this.#putBoth(scope, object, segment, piece, signal))
-      this.#gate.succeeded()
+      await this.#putBoth(scope, object, segment, piece, signal)
       await tenantStored
     } catch (error) {
       const objectIds = objects.map(({ objectId }) => objectId)

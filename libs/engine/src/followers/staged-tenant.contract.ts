@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mintTenantScope, type TenantScope } from '@agentfs/access'
-import { uuidv7 } from '@agentfs/contracts'
+import { AgentfsError, uuidv7 } from '@agentfs/contracts'
 import type { Kms } from '@agentfs/crypto'
 import {
   Database,
+  GuardedObjectStore,
   type KeyLedgerRows,
   migrate,
   type ObjectStore,
@@ -46,7 +47,8 @@ export class CountingStore {
         }
         return (...call: Parameters<ObjectStore['putIfAbsent']>) => {
           this.puts++
-          if (this.failing) return Promise.reject(new Error('the store is down'))
+          if (this.failing)
+            return Promise.reject(new AgentfsError('unavailable', { detail: 'the store is down' }))
           return store.putIfAbsent(...call)
         }
       },
@@ -112,7 +114,7 @@ export class StagedTenant {
   async reset(): Promise<void> {
     this.nowMs = Date.now()
     this.store = new CountingStore(this.files)
-    const objectStore = this.store.counted()
+    const objectStore = new GuardedObjectStore(this.store.counted(), { nowMs: () => this.nowMs })
     // The packer moves ciphertext: it must not ask for a KMS at all.
     const resolved = { objectStore, objectPrefix: 'bucket/', kms: undefined as unknown as Kms }
     this.#resources = { resolve: () => Promise.resolve(resolved) }

@@ -1,5 +1,5 @@
 import type { TenantScope } from '@agentfs/access'
-import { createOrConfirm } from '@agentfs/storage'
+import { assertWritable, createOrConfirm } from '@agentfs/storage'
 import type { TenantResources } from '../ports.js'
 
 /** The object store as followers use it: each tenant's own, under its prefix. */
@@ -8,6 +8,11 @@ export class TenantObjects {
 
   constructor(resources: TenantResources) {
     this.#resources = resources
+  }
+
+  /** Throws `unavailable` where the store is known to be away: before rows are written for what could not be stored. */
+  async assertWritable(scope: TenantScope): Promise<void> {
+    assertWritable((await this.#resources.resolve(scope)).objectStore)
   }
 
   /** Creates an object under a key that nobody else uses; an attempt that had landed unheard counts. */

@@ -1,5 +1,7 @@
 export { createOrConfirm } from './create-or-confirm.js'
+export type { CircuitReport, CircuitState } from './circuit.js'
 export { openFilesystemObjectStore } from './filesystem-object-store.js'
+export { assertWritable, GuardedObjectStore, type StoreCircuits } from './guarded-object-store.js'
 export { assertObjectKey, compareKeys, OBJECT_KEY_BYTES_MAX } from './object-key.js'
 export type {
   CreateOutcome,

@@ -2,8 +2,8 @@ import { isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { AgentfsError } from '@agentfs/contracts'
 import { openFilesystemObjectStore } from './filesystem-object-store.js'
+import { GuardedObjectStore } from './guarded-object-store.js'
 import { assertObjectKey } from './object-key.js'
-import type { ObjectStore } from './object-store.js'
 import type { S3Credentials, S3Location } from './s3-location.js'
 import { S3ObjectStore } from './s3-object-store.js'
 
@@ -14,11 +14,15 @@ const PARAMETERS = new Set(['endpoint', 'region', 'pathStyle', 'checksums'])
  * `s3://bucket/prefix?endpoint=https://…&region=…&pathStyle=true&checksums=required` all parameters are optional: without
  * an endpoint it is AWS; with one, path style is the default. Credentials come apart, so that a URL may be printed;
  * without them S3 uses those of the machine's role. Asks nothing of the store yet: `probe` and `proveObjectStore` do.
+ * While it is away its calls fail at once, see `GuardedObjectStore`.
  */
-export async function openObjectStore(url: string, credentials?: S3Credentials): Promise<ObjectStore> {
+export async function openObjectStore(url: string, credentials?: S3Credentials): Promise<GuardedObjectStore> {
   const parsed = parse(url)
-  if (parsed.protocol === 'file:') return openFilesystemObjectStore(folderOf(parsed))
-  return new S3ObjectStore(s3LocationOf(parsed), credentials)
+  const store =
+    parsed.protocol === 'file:'
+      ? await openFilesystemObjectStore(folderOf(parsed))
+      : new S3ObjectStore(s3LocationOf(parsed), credentials)
+  return new GuardedObjectStore(store)
 }
 
 function parse(url: string): URL {

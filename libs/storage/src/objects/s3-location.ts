@@ -22,6 +22,8 @@ export interface S3Credentials {
 /** Limits of waiting. */
 export interface S3Patience {
   readonly connectMs: number
+  /** One attempt of a GET or HEAD until the answer's headers. */
+  readonly answerMs: number
   /** One attempt until the answer's headers, and any pause of the body. */
   readonly attemptMs: number
   /** A whole call with its attempts. */
@@ -32,6 +34,7 @@ export interface S3Patience {
 /** Patience that rides out a server's restart of a second or two, and tells of an outage within a minute. */
 export const DEFAULT_PATIENCE: S3Patience = {
   connectMs: 3_000,
+  answerMs: 5_000,
   attemptMs: 20_000,
   callMs: 60_000,
   attemptsMax: 5,

@@ -116,9 +116,10 @@ export class S3ObjectStore implements ObjectStore {
 
   async head(key: string, options: ObjectCallOptions = {}): Promise<{ readonly size: number } | null> {
     const address = this.#address(key)
+    const requestTimeout = this.#patience.answerMs
     try {
       const { ContentLength } = await this.#call(key, options, (abortSignal) =>
-        this.#client.send(new HeadObjectCommand(address), { abortSignal }),
+        this.#client.send(new HeadObjectCommand(address), { abortSignal, requestTimeout }),
       )
       if (ContentLength === undefined) throw storeUnavailable(key, new Error('a HEAD without a length'))
       return { size: ContentLength }
@@ -192,7 +193,8 @@ export class S3ObjectStore implements ObjectStore {
   async #download(key: string, range: string | undefined, options: ObjectCallOptions): Promise<Uint8Array> {
     const input = { ...this.#address(key), ...(range === undefined ? {} : { Range: range }) }
     return this.#call(key, options, async (abortSignal) => {
-      const { Body, ContentLength } = await this.#client.send(new GetObjectCommand(input), { abortSignal })
+      const sending = { abortSignal, requestTimeout: this.#patience.answerMs }
+      const { Body, ContentLength } = await this.#client.send(new GetObjectCommand(input), sending)
       const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array(0)
       if (ContentLength !== undefined && bytes.length !== ContentLength) throw new Error('the body broke off')
       return bytes

@@ -5,7 +5,7 @@ import type { S3Patience } from './s3-location.js'
 import { S3ObjectStore } from './s3-object-store.js'
 
 const { versitygw } = loadServices().s3
-const patience: S3Patience = { connectMs: 500, attemptMs: 500, callMs: 10_000, attemptsMax: 3 }
+const patience: S3Patience = { connectMs: 500, answerMs: 500, attemptMs: 500, callMs: 10_000, attemptsMax: 3 }
 
 describe('[OUT-1] an S3 that fails', () => {
   let proxy: FaultProxy
