@@ -11,7 +11,7 @@ import type { ExportTarget } from '../transfer/export-target.js'
 import { FolderTarget, STATE_FOLDER } from '../transfer/export-to-folder.js'
 import { JsonlTarget, manifestBeside } from '../transfer/export-to-jsonl.js'
 import { TarTarget } from '../transfer/export-to-tar.js'
-import type { Manifest } from '../transfer/manifest.js'
+import { type Manifest, MANIFEST_NAME } from '../transfer/manifest.js'
 import { mayPass } from '../transfer/retrying.js'
 import { TransferProgress } from '../transfer/transfer-progress.js'
 import { interruptible, UnfinishedError } from '../transfer/unfinished.js'
@@ -168,9 +168,11 @@ async function prepare({ final, plan, partial }: Places, format: Format, resume:
     if (started) return true
     // Stopped before the plan was whole: there is nothing yet that could be lost.
     const names = await readdir(final)
+    if (resume && names.includes(MANIFEST_NAME)) throw wholeAlready(final)
     if (resume && names.every((name) => name === STATE_FOLDER)) return false
     throw new UsageError(`${final} is not empty; name an empty or a new folder`)
   }
+  if (resume && !started && existsSync(final)) throw wholeAlready(final)
   if (existsSync(final)) throw new UsageError(`${final} exists; remove it, or name another target`)
   if (!existsSync(dirname(final))) throw new UsageError(`there is no folder ${dirname(final)}`)
   if (started && !resume) throw new UsageError(`an export to ${final} was started before: ${again}`)
@@ -179,6 +181,10 @@ async function prepare({ final, plan, partial }: Places, format: Format, resume:
     throw new UsageError(`${manifestBeside(final)} exists; remove it, or name another target`)
   }
   return started
+}
+
+function wholeAlready(final: string): UsageError {
+  return new UsageError(`the export at ${final} is whole; there is nothing to resume`)
 }
 
 function assertSame({ header }: Manifest, agent: string, wanted: ExportChoice): void {

@@ -3,6 +3,7 @@ import { segmentKey } from '../followers/object-keys.js'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { Caller } from '../caller.js'
+import { Checkpointer } from '../checkpoints/checkpointer.js'
 import { newTenant, type RunningEngine, startEngine } from '../running-engine.contract.js'
 import { type Finding, Fsck, type FsckOptions, isFault } from './index.js'
 
@@ -45,6 +46,7 @@ describe('fsck', () => {
     await files.read(caller, agent.id, { path: 'a.md' })
     await running.pack(caller, agent.id)
     await running.pack(caller, caller.principal.scope.tenantId)
+    await new Checkpointer(running).checkpoint(caller.principal.scope)
     await put('staged.md', 'waits')
   }
 
@@ -69,7 +71,9 @@ describe('fsck', () => {
   it('[ENC-2] names the object of any byte that is not as it was written', async () => {
     await fill()
     const keys = await objects()
-    expect(new Set(keys.map((key) => key.split('/').at(-2)))).toEqual(new Set(['seg', 'part', 'keys']))
+    expect(new Set(keys.map((key) => key.split('/').at(-2)))).toEqual(
+      new Set(['seg', 'part', 'keys', 'checkpoints']),
+    )
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...keys),
@@ -145,6 +149,18 @@ describe('fsck', () => {
     expect(found).toContainEqual(
       expect.objectContaining({ kind: 'ahead', problem: expect.stringContaining(agent.id) }),
     )
+  })
+
+  it('[AUD-3] names a checkpoint of the bucket that is gone, or is not the one that was signed', async () => {
+    await fill()
+    const [checkpoint = ''] = (await objects()).filter((key) => key.includes('/checkpoints/'))
+    const bytes = Buffer.from(await running.objectStore.get(checkpoint))
+    const object = checkpoint.slice('service/'.length)
+    bytes[20] = bytes[20]! ^ 1
+    await running.objectStore.put(checkpoint, bytes)
+    expect(await fsck()).toEqual([expect.objectContaining({ kind: 'damaged', object })])
+    await running.objectStore.delete(checkpoint)
+    expect(await fsck()).toEqual([expect.objectContaining({ kind: 'missing', object })])
   })
 
   it('[AUD-3] names a stream whose records do not make its log', async () => {

@@ -5,6 +5,7 @@ import { type FollowerOptions, SYSTEM_CLOCK } from '../followers/follower-option
 import { decodeKeyLedger } from '../followers/key-ledger-format.js'
 import { ledgerKey, tenantPrefix } from '../followers/object-keys.js'
 import type { Clock, TenantResources } from '../ports.js'
+import { checkCheckpoints } from './checkpoint-check.js'
 import type { Finding, Problem } from './finding.js'
 import { checkLog } from './log-check.js'
 import { ObjectCheck, stagedCheck } from './object-check.js'
@@ -66,6 +67,7 @@ export class Fsck {
     }
     const ledgered = new Set<string>()
     yield* this.#checkObjects(scope, options, ledgered)
+    if (agentId === null) yield* checkCheckpoints(this.#store, this.#resources, scope, quick)
     if (quick) return
     for await (const rows of this.#store.staged(scope, agentId, STAGED_PAGE)) {
       for await (const problem of this.#staged(scope, rows)) yield findingOf(tenantId, 'postgres', problem)

@@ -207,6 +207,20 @@ export class CheckStore {
     return new Set(rows.map(({ keyId }) => keyId))
   }
 
+  /** Checkpoints of the log that the object store has, after one. */
+  async storedCheckpoints(
+    scope: TenantScope,
+    after: number,
+    limit: number,
+  ): Promise<{ readonly number: number; readonly note: string }[]> {
+    return this.#database.withTenant(
+      scope,
+      (tx) => tx.query<{ number: number; note: string }>`
+        select number, note from audit_checkpoints
+        where tenant_id = ${tx.tenantId} and number > ${after} and stored_at is not null order by number limit ${limit}`,
+    )
+  }
+
   /** Whether the tenant itself was erased. */
   async isErased(scope: TenantScope): Promise<boolean> {
     return this.#database.readTenant(scope, (tx) => isTenantErased(tx))
