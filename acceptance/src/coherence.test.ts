@@ -78,7 +78,7 @@ describe('[VIS-2] what a reader has seen is never taken back', () => {
     const fs = require("node:fs")
     const held = fs.openSync("numbered.md", "r")
     const faults = [], versions = new Set()
-    let newest = 0, reads = 0
+    let newest = 0, reads = 0, changedAt = 0n
     const look = (how, fd) => {
       const at = newest
       const bytes = Buffer.alloc(4096 * ${PAGES})
@@ -99,6 +99,9 @@ describe('[VIS-2] what a reader has seen is never taken back', () => {
       look("opened anew", fresh)
       fs.closeSync(fresh)
       look("held again", held)
+      const { mtimeNs } = fs.statSync("numbered.md", { bigint: true })
+      if (mtimeNs < changedAt) faults.push("stat: changed at " + mtimeNs + " after " + changedAt)
+      changedAt = mtimeNs
       if (newest >= ${last} || faults.length > 20 || Date.now() > endsAt) {
         process.stdout.write(JSON.stringify({ versions: versions.size, reads, faults, newest }))
         process.exit(newest >= ${last} ? 0 : 1)
