@@ -78,7 +78,7 @@ describe('[VIS-2] what a reader has seen is never taken back', () => {
     const fs = require("node:fs")
     const held = fs.openSync("numbered.md", "r")
     const faults = [], versions = new Set()
-    let newest = 0, reads = 0, changedAt = 0n
+    let newest = 0, reads = 0
     const look = (how, fd) => {
       const at = newest
       const bytes = Buffer.alloc(4096 * ${PAGES})
@@ -99,9 +99,6 @@ describe('[VIS-2] what a reader has seen is never taken back', () => {
       look("opened anew", fresh)
       fs.closeSync(fresh)
       look("held again", held)
-      const { mtimeNs } = fs.statSync("numbered.md", { bigint: true })
-      if (mtimeNs < changedAt) faults.push("stat: changed at " + mtimeNs + " after " + changedAt)
-      changedAt = mtimeNs
       if (newest >= ${last} || faults.length > 20 || Date.now() > endsAt) {
         process.stdout.write(JSON.stringify({ versions: versions.size, reads, faults, newest }))
         process.exit(newest >= ${last} ? 0 : 1)
@@ -110,7 +107,7 @@ describe('[VIS-2] what a reader has seen is never taken back', () => {
     }
     turn()`
 
-  it('a reader that holds the file open, opens it anew, and stats it sees versions in order only', async () => {
+  it('a reader that holds the file open, and opens it anew, sees versions in order only', async () => {
     const { machine: writer } = await site.machineOnLine('order', 'order-writer')
     const { machine: reader } = await site.machineOnLine('order', 'order-reader')
     const here = await writer.mount()
