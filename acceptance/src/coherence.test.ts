@@ -107,7 +107,7 @@ describe('[VIS-2] what a reader has seen is never taken back', () => {
     }
     turn()`
 
-  it('a reader that holds the file open, opens it anew, and stats it sees versions in order only', async () => {
+  it('a reader that holds the file open, and opens it anew, sees versions in order only', async () => {
     const { machine: writer } = await site.machineOnLine('order', 'order-writer')
     const { machine: reader } = await site.machineOnLine('order', 'order-reader')
     const here = await writer.mount()

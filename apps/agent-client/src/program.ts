@@ -4,16 +4,18 @@ import { addAccountCommands } from './commands/account.js'
 import { addAgentCommands } from './commands/agents.js'
 import { addAuditCommand } from './commands/audit.js'
 import { addDoctorCommand } from './commands/doctor.js'
-import { addExportCommand } from './commands/export.js'
+import { addExportCommand } from './commands/export-command.js'
 import { addFileCommands } from './commands/files.js'
 import { addHistoryCommands } from './commands/history.js'
-import { addImportCommand } from './commands/import.js'
+import { addImportCommand } from './commands/import-command.js'
 import { addKeyCommands } from './commands/keys.js'
-import { addMountCommand } from './commands/mount.js'
-import { addMountControlCommands } from './commands/mounts.js'
-import { addRunCommand } from './commands/run.js'
 import { addTenantCommands } from './commands/tenant.js'
-import { addWatchCommand } from './commands/watch.js'
+import {
+  addMountCommand,
+  addMountControlCommands,
+  addRunCommand,
+  addWatchCommand,
+} from './commands/mount-commands.js'
 import { EXIT, exitCodeOf, failureCode } from './exit-codes.js'
 
 /** The command line, with every command. */

@@ -42,3 +42,10 @@ export function action<A extends unknown[]>(
     await run(await contextOf(command), ...(args.slice(0, -1) as A))
   }
 }
+
+/** The same for a command whose code is loaded when it is called: the others need not wait for what it stands on. */
+export function lazyAction<A extends unknown[]>(
+  load: () => Promise<(context: CommandContext, ...args: A) => Promise<void>>,
+): (...args: unknown[]) => Promise<void> {
+  return action<A>(async (context, ...args) => (await load())(context, ...args))
+}

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { type Command, Option } from 'commander'
 import { EXIT, UsageError } from '../exit-codes.js'
 import { formatBytes } from '../terminal/format.js'
 import { type ExportChoice, planExport } from '../transfer/export-plan.js'
@@ -16,7 +15,7 @@ import { mayPass } from '../transfer/retrying.js'
 import { TransferProgress } from '../transfer/transfer-progress.js'
 import { interruptible, UnfinishedError } from '../transfer/unfinished.js'
 import { VersionContents } from '../transfer/version-contents.js'
-import { action, type CommandContext } from './context.js'
+import type { CommandContext } from './context.js'
 
 type Format = 'folder' | 'tar' | 'jsonl'
 
@@ -37,7 +36,8 @@ interface Places {
   readonly partial: string | undefined
 }
 
-async function exportHome(
+/** export. */
+export async function exportHome(
   context: CommandContext,
   path: string | undefined,
   options: ExportOptions,
@@ -213,31 +213,4 @@ function unfinished(error: unknown, to: string): unknown {
       cause: error,
     },
   )
-}
-
-/** export. */
-export function addExportCommand(program: Command): void {
-  program
-    .command('export [path]')
-    .description('take a home along: Markdown and all other files, with a manifest of everything about them')
-    .requiredOption('--to <target>', 'a folder, a .tar or .jsonl file, or - for standard output')
-    .addOption(
-      new Option('--format <format>', 'folder, tar or jsonl; told by the target where absent').choices([
-        'folder',
-        'tar',
-        'jsonl',
-      ]),
-    )
-    .addOption(
-      new Option('--versions <which>', 'heads only, or all versions')
-        .choices(['all', 'head'])
-        .default('head'),
-    )
-    .option('--deleted', 'deleted files that can still be restored too, marked as such')
-    .option(
-      '--plain',
-      'Markdown files byte for byte too, without the line of frontmatter that tells where they are from',
-    )
-    .option('--resume', 'go on with an export that was stopped')
-    .action(action(exportHome))
 }

@@ -1,6 +1,5 @@
 import { type Agent, parsePath } from '@agentfs/contracts'
 import { readTree } from '@agentfs/sdk'
-import { type Command, Option } from 'commander'
 import { EXIT, UsageError } from '../exit-codes.js'
 import { formatBytes } from '../terminal/format.js'
 import { type ImportPlan, type OnConflict, planImport } from '../transfer/import-plan.js'
@@ -12,7 +11,7 @@ import { agentSource } from '../transfer/source-agent.js'
 import { TransferProgress } from '../transfer/transfer-progress.js'
 import { interruptible, UnfinishedError } from '../transfer/unfinished.js'
 import { VersionContents } from '../transfer/version-contents.js'
-import { action, type CommandContext } from './context.js'
+import type { CommandContext } from './context.js'
 
 interface ImportOptions {
   readonly to?: string
@@ -28,7 +27,8 @@ interface ImportOptions {
 
 const NAMED_MAX = 20
 
-async function importInto(
+/** import. */
+export async function importInto(
   context: CommandContext,
   given: string | undefined,
   options: ImportOptions,
@@ -195,31 +195,4 @@ function tell(
   ) {
     process.exitCode = EXIT.conflict
   } else if (failed.length > 0 || troubles.length > 0) process.exitCode = EXIT.failed
-}
-
-/** import. */
-export function addImportCommand(program: Command): void {
-  program
-    .command('import [source]')
-    .description(
-      'bring in an export, any folder or tar file, JSONL documents, or the home of another agent (agent:NAME[/path])',
-    )
-    .option('--to <path>', 'a folder of the home; its root where absent')
-    .option('--from-agent <agent>', 'from another agent; the source is then a path of its home')
-    .addOption(
-      new Option(
-        '--versions <which>',
-        'all that the source holds, or the newest; of an agent the newest where absent',
-      ).choices(['all', 'head']),
-    )
-    .option('--overwrite', 'write over what differs; the old versions stay in the history')
-    .option('--skip-existing', 'leave alone what is there')
-    .option('--accept-changes', 'take files of an export that were edited since')
-    .option('--deleted', 'deleted files too, which can be restored then; one whose name is taken is skipped')
-    .option('--dry-run', 'say what would be done, and do nothing')
-    .option(
-      '--resume',
-      'go on with an import that was stopped: what is there already is found by its content',
-    )
-    .action(action(importInto))
 }

@@ -4,7 +4,6 @@ import { mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parsePath } from '@agentfs/contracts'
 import { storePath } from '@agentfs/sync'
-import type { Command } from 'commander'
 import { z } from 'zod'
 import { ControlServer } from '../control/server.js'
 import { MountRegistry, type MountRecord } from '../control/registry.js'
@@ -13,8 +12,7 @@ import { UnpushedError, UsageError } from '../exit-codes.js'
 import { AgentIndex, lookUpAgent } from '../mount/agent-lookup.js'
 import { prepareMountPoint } from '../mount/mount-point.js'
 import { MountSession, type LeaveOutcome } from '../mount/mount-session.js'
-import { parseBytes } from '../terminal/parse.js'
-import { action, type CommandContext } from './context.js'
+import type { CommandContext } from './context.js'
 import { canonicalMountPoint } from './mounts.js'
 
 /** What `mount` and `run` know of a mount. */
@@ -225,7 +223,12 @@ async function statusOf(session: MountSession): Promise<MountStatus> {
   }
 }
 
-async function mount(context: CommandContext, directory: string, options: MountOptions): Promise<void> {
+/** mount. */
+export async function mount(
+  context: CommandContext,
+  directory: string,
+  options: MountOptions,
+): Promise<void> {
   if (options.daemon === true) {
     await mountInBackground(context, directory)
     return
@@ -313,26 +316,4 @@ async function mountInBackground(context: CommandContext, directory: string): Pr
     { dir, agent: context.agent(), pid: child.pid, feed },
     `mounted ${context.agent()} on ${dir}${feedText(feed)}; \`agentfs-client unmount ${directory}\` ends it`,
   )
-}
-
-/** Options that `mount` and `run` share. */
-export function addMountOptions(command: Command): Command {
-  return command
-    .option('--read-only', 'nothing can be changed through this mount')
-    .option('--durability <when>', 'what close and fsync wait for: journal or server', 'journal')
-    .option('--owners <whose>', 'show files as owned by me, or as stored', 'me')
-    .option('--path <folder>', 'mount a folder of the home rather than all of it')
-    .option('--cache-size <size>', 'contents kept on this machine, 1G where not given', parseBytes)
-    .option('--journal-size <size>', 'what may wait to be pushed, 4G where not given', parseBytes)
-    .option('--no-create', 'do not make an agent that does not exist')
-}
-
-/** mount. */
-export function addMountCommand(program: Command): void {
-  addMountOptions(
-    program
-      .command('mount <dir>')
-      .description("mount an agent's home on a folder")
-      .option('--daemon', 'return when the mount answers, and serve it in the background'),
-  ).action(action(mount))
 }

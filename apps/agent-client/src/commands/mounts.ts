@@ -1,15 +1,13 @@
 import { realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { cleanUpDeadMount, mountState, unmountFuse } from '@agentfs/fuse'
-import type { Command } from 'commander'
 import { askMount } from '../control/client.js'
 import type { ControlAnswer, MountStatus } from '../control/protocol.js'
 import { MountRegistry, type MountRecord } from '../control/registry.js'
 import { AgentfsError } from '@agentfs/contracts'
 import { UnpushedError, UsageError } from '../exit-codes.js'
 import { formatColumns } from '../terminal/format.js'
-import { parseNumber } from '../terminal/parse.js'
-import { action, type CommandContext } from './context.js'
+import type { CommandContext } from './context.js'
 
 /** A mountpoint as the registry writes it: absolute, the parents' symlinks resolved; never touches the mount itself. */
 export function canonicalMountPoint(directory: string): string {
@@ -48,7 +46,8 @@ async function statusOf(record: MountRecord): Promise<MountStatus> {
   throw new Error(answer.kind === 'failed' ? answer.message : 'the mount gave no status')
 }
 
-async function status(context: CommandContext, directory: string | undefined): Promise<void> {
+/** status. */
+export async function status(context: CommandContext, directory: string | undefined): Promise<void> {
   const registry = new MountRegistry(context.settings.environment.stateDirectory)
   const records = directory === undefined ? registry.list() : [requireMount(registry, directory)]
   const mounts: MountStatus[] = []
@@ -67,7 +66,8 @@ async function status(context: CommandContext, directory: string | undefined): P
   context.output.result({ mounts }, formatColumns(rows).join('\n'))
 }
 
-async function sync(
+/** sync. */
+export async function sync(
   context: CommandContext,
   directory: string | undefined,
   options: { until: string; timeout: number },
@@ -84,7 +84,8 @@ async function sync(
   context.output.result({ dir: record.dir, until }, '')
 }
 
-async function unmount(
+/** unmount. */
+export async function unmount(
   context: CommandContext,
   directory: string,
   options: { force?: boolean; flushTimeout: number },
@@ -114,24 +115,4 @@ function assertNothingLeft(answer: ControlAnswer): void {
   const shown = answer.remaining.slice(0, 10).join(', ')
   const more = answer.remaining.length > 10 ? ` and ${answer.remaining.length - 10} more` : ''
   throw new UnpushedError(`not pushed yet, safe in the journal until the next mount: ${shown}${more}`)
-}
-
-/** status, sync, unmount. */
-export function addMountControlCommands(program: Command): void {
-  program
-    .command('status [dir]')
-    .description('mounts on this machine, and how far they are')
-    .action(action(status))
-  program
-    .command('sync [dir]')
-    .description('push what is journaled, and wait')
-    .option('--until <state>', 'acknowledged or stored', 'acknowledged')
-    .option('--timeout <seconds>', 'how long to wait', parseNumber, 60)
-    .action(action(sync))
-  program
-    .command('unmount <dir>')
-    .description('push what is journaled, then unmount')
-    .option('--force', 'leave at once; what is not pushed stays in the journal')
-    .option('--flush-timeout <seconds>', 'how long to push', parseNumber, 30)
-    .action(action(unmount))
 }

@@ -3,15 +3,15 @@ import { once } from 'node:events'
 import { mkdtemp, rmdir } from 'node:fs/promises'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Command } from 'commander'
 import { EXIT } from '../exit-codes.js'
-import { action, type CommandContext } from './context.js'
-import { addMountOptions, startMount, unpushedText, type MountOptions } from './mount.js'
+import type { CommandContext } from './context.js'
+import { startMount, unpushedText, type MountOptions } from './mount.js'
 
 const FLUSH_MS = 30_000
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-async function run(
+/** run: mount, run a command in it, push, unmount. */
+export async function run(
   context: CommandContext,
   argv: string[],
   options: MountOptions & { dir?: string },
@@ -79,16 +79,4 @@ async function runCommand(
   } finally {
     for (const signal of FORWARDED) process.removeListener(signal, forward)
   }
-}
-
-/** run: mount, run a command in it, push, unmount. */
-export function addRunCommand(program: Command): void {
-  addMountOptions(
-    program
-      .command('run <command...>')
-      .description("run a command in an agent's home, and push what it wrote")
-      .option('--dir <dir>', 'where to mount; a temporary folder where absent')
-      .usage('[options] -- <command...>')
-      .showHelpAfterError('(what stands behind -- is the command: run --agent-id NAME -- COMMAND …)'),
-  ).action(action(run))
 }

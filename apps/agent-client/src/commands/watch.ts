@@ -3,9 +3,8 @@ import { once } from 'node:events'
 import { AgentfsError, RETRIABLE, type CommitFrame, type NodeImage } from '@agentfs/contracts'
 import type { AgentHandle } from '@agentfs/sdk'
 import { backoffMs, Feed, pause } from '@agentfs/sync'
-import type { Command } from 'commander'
 import { formatInstant } from '../terminal/format.js'
-import { action, type CommandContext } from './context.js'
+import type { CommandContext } from './context.js'
 
 /** One change as `watch` prints it. */
 interface WatchedChange {
@@ -56,7 +55,8 @@ async function livePath(handle: AgentHandle, node: string): Promise<string | und
   )
 }
 
-async function watch(context: CommandContext, options: { exec?: string }): Promise<void> {
+/** watch: changes as they happen. */
+export async function watch(context: CommandContext, options: { exec?: string }): Promise<void> {
   const client = context.client()
   const agent = await client.getAgent(context.agent())
   const handle = client.agent(agent.id)
@@ -127,16 +127,4 @@ async function execute(command: string, change: WatchedChange, context: CommandC
   })
   const [code] = (await once(child, 'exit')) as [number | null]
   if (code !== 0) context.output.note(`the command ended with ${code ?? 'a signal'} for ${change.path}`)
-}
-
-/** watch: changes as they happen. */
-export function addWatchCommand(program: Command): void {
-  program
-    .command('watch')
-    .description('print changes as they happen')
-    .option(
-      '--exec <command>',
-      'run for each change, with AGENTFS_PATH and AGENTFS_CHANGE in its environment',
-    )
-    .action(action(watch))
 }
