@@ -153,4 +153,32 @@ export const BUGS = [
       title: '[ENC-3] a tombstone beats every copy of its key, whichever piece of the ledger has one',
     },
   },
+  {
+    name: 'recover believes an image about an erased file',
+    file: 'libs/storage/src/postgres/images/image-rows.ts',
+    anchor: `    if (name === 'content_mac') return \`case when \${erased} then ''::bytea else x.content_mac end\`
+`,
+    planted: `    if (erased === '') return name
+`,
+    test: {
+      config: 'jest.config.mjs',
+      file: 'libs/engine/src/recovery/tree-images.test.ts',
+      title:
+        '[ENC-3] nothing that an erased key sealed is told by an image that was made before, its bytes still there',
+    },
+  },
+  {
+    name: 'recover takes an image for all that there is of a tree',
+    file: 'libs/engine/src/recovery/recover.ts',
+    anchor: `    const commits = await new StreamRebuilding(tools, scope, { ...own, ...found }).run()
+`,
+    planted: `    const commits =
+      imaged.records > 0 ? imaged : await new StreamRebuilding(tools, scope, { ...own, ...found }).run()
+`,
+    test: {
+      config: 'jest.config.mjs',
+      file: 'libs/engine/src/recovery/tree-images.test.ts',
+      title: '[ENC-3] what was erased, deleted or pruned after the image stays gone',
+    },
+  },
 ]

@@ -1,3 +1,4 @@
+import type { TenantScope } from '@agentfs/access'
 import { KEK_LEASE_MS } from '@agentfs/crypto'
 import type { Database } from '@agentfs/storage'
 import { Accounts } from './accounts/accounts.js'
@@ -48,6 +49,8 @@ export interface EngineOptions {
   readonly limits?: Partial<EngineLimits>
   /** Where mirrors may write; the tenant's own store alone unless told. */
   readonly mirrorTargets?: MirrorTargets
+  /** Told of a client that has seen, or claims to have seen, more of an agent's stream than the database has. */
+  readonly onClientAhead?: (scope: TenantScope, agentId: string) => void
 }
 
 /** Bounds an operator may set. */
@@ -131,6 +134,7 @@ export function createEngine(options: EngineOptions): Engine {
       parts,
       backlog,
       administration,
+      onClientAhead: options.onClientAhead ?? (() => undefined),
       stillHolds: (principal, address) => accounts.stillHolds(principal, address),
     }),
     audit: new AuditLog(database, vault, gate, administration, batch, log, records),

@@ -11,7 +11,7 @@ import {
 } from '@agentfs/storage'
 import { type PostgresCluster, startPostgres, temporaryDirectory } from '@agentfs/testkit'
 import type { Caller, RequestOrigin } from './caller.js'
-import { createEngine, type EngineLimits } from './create-engine.js'
+import { createEngine, type EngineLimits, type EngineOptions } from './create-engine.js'
 import type { Engine } from './engine.js'
 import { Packer } from './followers/packer.js'
 import { PromptPacker } from './followers/prompt-packer.js'
@@ -36,6 +36,8 @@ export interface RunningEngine {
   emptyDatabase(): Promise<{ readonly database: Database; readonly engine: Engine }>
   /** The database as it is now, as a second one: what a backup of this moment would be restored to. */
   copyDatabase(): Promise<{ readonly database: Database; readonly engine: Engine }>
+  /** An engine on a database that was opened before, which tells of clients that are ahead of it. */
+  on(database: Database, onClientAhead: NonNullable<EngineOptions['onClientAhead']>): Engine
   /** Stores everything of a stream. */
   pack(caller: Caller, streamId: string): Promise<void>
   stop(): Promise<void>
@@ -64,7 +66,11 @@ export async function startEngine(
   const pepper = randomBytes(32)
   const engines: Engine[] = []
   const databases = [database]
-  const engineOn = (onDatabase: Database, narrower: Partial<EngineLimits> = {}): Engine => {
+  const engineOn = (
+    onDatabase: Database,
+    narrower: Partial<EngineLimits> = {},
+    more: Partial<EngineOptions> = {},
+  ): Engine => {
     const promptPacker = new PromptPacker(new Packer({ database: onDatabase, resources }))
     const made = createEngine({
       database: onDatabase,
@@ -76,6 +82,7 @@ export async function startEngine(
       log: { warn: () => undefined, error: () => undefined },
       limits: { auditBatchMs: 50, ...limits, ...narrower },
       ...(own.clock === undefined ? {} : { clock: own.clock }),
+      ...more,
     })
     engines.push(made)
     return made
@@ -111,6 +118,7 @@ export async function startEngine(
     another,
     emptyDatabase,
     copyDatabase,
+    on: (onDatabase, onClientAhead) => engineOn(onDatabase, {}, { onClientAhead }),
     pack: async (caller, streamId) => {
       const { scope } = caller.principal
       await new PackingStore(database).requestFlush(scope, [streamId])

@@ -1,6 +1,7 @@
 export * from './objects/index.js'
 export * from './postgres/index.js'
 export * from './postgres/checking/index.js'
+export * from './postgres/images/index.js'
 export * from './postgres/packing/index.js'
 export * from './postgres/recovery/index.js'
 export * from './segments/index.js'

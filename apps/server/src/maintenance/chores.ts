@@ -5,6 +5,7 @@ import {
   type Chore,
   ErasedTenantsChore,
   type FollowerOptions,
+  ImagesChore,
   LivingTenants,
   OrphansChore,
   PackChore,
@@ -77,6 +78,13 @@ export const CHORES: readonly ChoreEntry[] = [
     description: 'count what stands in the bucket: live, unused and dead bytes, objects, versions',
     intervalMs: HOUR_MS,
     make: (options) => new UsageChore(options),
+  },
+  {
+    name: 'images',
+    description:
+      'write images of trees whose streams have grown a lot, so that a recovery need not fold them whole',
+    intervalMs: 6 * HOUR_MS,
+    make: (options) => living(new ImagesChore(options), options),
   },
   {
     name: 'orphans',

@@ -19,7 +19,7 @@ export function progressNotes(
 }
 
 /** What a rebuilding did, in lines. */
-export function reportLines({ tenants, losses, lossCount }: RecoveryReport): string[] {
+export function reportLines({ tenants, losses, lossCount, notes }: RecoveryReport): string[] {
   const sum = (pick: (tenant: (typeof tenants)[number]) => number): number =>
     tenants.reduce((total, tenant) => total + pick(tenant), 0)
   const counts = [
@@ -31,6 +31,7 @@ export function reportLines({ tenants, losses, lossCount }: RecoveryReport): str
   ]
   return [
     `put back: ${counts.join(', ')}`,
+    ...notes.map((text) => `note: ${text}`),
     ...losses.map(
       ({ kind, tenant, agent, detail }) =>
         `${kind === 'dropped' ? 'DROPPED' : `LOST ${kind}`}: tenant ${tenant}${agent === undefined ? '' : `, agent ${agent}`}: ${detail}`,

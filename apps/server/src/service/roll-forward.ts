@@ -1,5 +1,6 @@
 import { isAgentfsError } from '@agentfs/contracts'
 import {
+  BucketAhead,
   databaseForRecovery,
   Generation,
   rollForward,
@@ -13,8 +14,10 @@ import { progressNotes, reportLines } from './recovery-notes.js'
 import type { ServiceRole } from './roles.js'
 import type { Shutdown } from './shutdown.js'
 
-/** How often a running service counts on; the longest that a backup may be younger than its restoring unnoticed. */
+/** How often a running service counts on. */
 const COUNT_MS = 60_000
+/** How often it asks whether any process has proven the database to be older, or another server has taken its place. */
+const STANDING_MS = 5_000
 const RETRY_MS = 1_000
 
 /** What a look at the database's age works with. */
@@ -35,12 +38,19 @@ export interface RestoredOptions {
  * stored before, for it could be the commits of a history that the bucket has left behind.
  */
 export async function rollForwardIfRestored(
-  options: RestoredOptions,
-): Promise<{ readonly known: Promise<void> | null }> {
+  given: RestoredOptions,
+): Promise<{ readonly known: Promise<void> | null; readonly ahead: BucketAhead }> {
+  let failed = false
+  const onFailure = (error: Error): void => {
+    if (!failed) given.onFailure(error)
+    failed = true
+  }
+  const options = { ...given, onFailure }
   const { database, resources, progress, log } = options
   const generation = new Generation(database, resources)
+  const ahead = new BucketAhead({ database, resources, onAhead: () => end(generation, options) })
   const unfinished = (await databaseForRecovery(database)) === 'unfinished'
-  const looked = unfinished ? 'behind' : await look(generation)
+  const looked = unfinished ? 'behind' : await look(generation, new BucketAhead({ database, resources }))
   if (looked === 'behind') {
     if (options.role === 'api') throw restored()
     progress('the database is older than its object store, as after restoring a backup: rolling it forward')
@@ -53,8 +63,16 @@ export async function rollForwardIfRestored(
     await generation.catchUp()
     tell(report, log, progress)
   }
-  const counting = keepCounting(generation, options, looked !== 'away')
-  return { known: looked === 'away' ? counting.known : null }
+  const counting = keepCounting({ generation, ahead }, options, looked !== 'away')
+  return { known: looked === 'away' ? counting.known : null, ahead }
+}
+
+/** Evidence, while the service runs: every process of it ends, this one at once, and the next start rolls forward. */
+function end(generation: Generation, { log, onFailure }: RestoredOptions): void {
+  generation
+    .distrust()
+    .catch((error: unknown) => log.warn({ err: error }, 'it could not be noted that the database is older'))
+    .finally(() => onFailure(restored()))
 }
 
 function tell(report: RecoveryReport, log: Logger, progress: (message: string) => void): void {
@@ -69,18 +87,27 @@ function restored(): OperatorError {
   })
 }
 
-async function look(generation: Generation): Promise<'counted' | 'behind' | 'away'> {
+/** The count tells what is older than a minute; less than that is told by what the bucket has of the newest streams. */
+async function look(
+  generation: Generation,
+  ahead: BucketAhead | null,
+): Promise<'counted' | 'behind' | 'away'> {
   try {
-    return await generation.countOn()
+    const counted = await generation.countOn()
+    if (counted === 'behind' || ahead === null) return counted
+    return (await ahead.anywhere()) ? 'behind' : 'counted'
   } catch (error) {
     if (!isAgentfsError(error, 'unavailable')) throw error
     return 'away'
   }
 }
 
-/** Counts on until the service stops; a database that is found to be older ends it, so that its next start rolls forward. */
+/**
+ * Counts on until the service stops; a database that is found to be older ends it, so that its next start rolls forward. When
+ * another server has taken the database's place, a standby that may lack the last seconds, all is looked at again.
+ */
 function keepCounting(
-  generation: Generation,
+  { generation, ahead }: { readonly generation: Generation; readonly ahead: BucketAhead },
   { log, shutdown, onFailure }: RestoredOptions,
   first: boolean,
 ): { readonly known: Promise<void> } {
@@ -89,9 +116,19 @@ function keepCounting(
   let running = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
   let stopped = false
+  let server: string | undefined
+  let countedAtMs = performance.now()
   const count = async (): Promise<void> => {
     try {
-      const looked = await look(generation)
+      const standing = await generation.standing()
+      const moved = server !== undefined && server !== standing.server
+      if (moved) ahead.forget()
+      let looked: Awaited<ReturnType<typeof look>> | undefined = standing.behind ? 'behind' : undefined
+      if (looked === undefined && (moved || !isKnown || performance.now() - countedAtMs >= COUNT_MS)) {
+        looked = await look(generation, moved || !isKnown ? ahead : null)
+        countedAtMs = performance.now()
+      }
+      if (looked !== 'away') ({ server } = standing)
       if (looked === 'behind') {
         stopped = true
         onFailure(restored())
@@ -108,7 +145,7 @@ function keepCounting(
   }
   const next = (): void => {
     if (stopped) return
-    const delayMs = isKnown ? COUNT_MS : RETRY_MS
+    const delayMs = isKnown ? STANDING_MS : RETRY_MS
     timer = setTimeout(() => {
       running = count()
     }, delayMs)

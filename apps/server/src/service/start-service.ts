@@ -63,7 +63,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
   const secrets = await openServiceSecrets(home, config.kms, await hasTenants())
   const objectStore = await openStorage(config.objectStore, secrets, log, shutdown)
   const resources = sharedResources(objectStore, secrets.kms)
-  const { known } = await rollForwardIfRestored({ ...options, database, resources })
+  const { known, ahead } = await rollForwardIfRestored({ ...options, database, resources })
   signal.throwIfAborted()
   const mirrors = await openMirrorTargets(config.mirrorTargets, resources, shutdown)
   const mirrorTargets = mirrors.targets
@@ -82,7 +82,11 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
   const dependencies = dependencyMetrics({ objectStore, kms: secrets.kms }, database, sweeper, packHint)
   signal.throwIfAborted()
 
-  const packer = new Packer({ database, resources })
+  const packer = new Packer({
+    database,
+    resources,
+    isBucketAhead: (scope, stream) => ahead.isAhead(scope, stream, Infinity),
+  })
   if (role !== 'api') {
     progress('starting the worker')
     const worker = createWorker({
@@ -138,6 +142,10 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
     mirrorTargets,
     log: engineLog,
     limits: config.limits,
+    onClientAhead: (scope, agentId) =>
+      void ahead
+        .claimed(scope, agentId)
+        .catch((error: unknown) => log.warn({ err: error }, 'what a client claims could not be looked at')),
   })
   shutdown.add('engine', () => engine.close())
   const api = await createApi({

@@ -5,7 +5,7 @@ import { tenantPrefix } from '../followers/object-keys.js'
 /** An object that the service made, by its key alone. */
 export interface OwnedObject {
   readonly objectId: string
-  readonly kind: 'segment' | 'part' | 'prefixes' | 'keys'
+  readonly kind: 'segment' | 'part' | 'prefixes' | 'tree' | 'keys'
   /** From the object's id, which was drawn before its row was written. */
   readonly createdAtMs: number
 }
@@ -14,6 +14,7 @@ const KINDS = new Map([
   ['seg', 'segment'],
   ['part', 'part'],
   ['prefixes', 'prefixes'],
+  ['tree', 'tree'],
   ['keys', 'keys'],
 ] as const)
 
@@ -24,7 +25,7 @@ export function ownedObject(scope: TenantScope, key: string): OwnedObject | unde
   const [folder = '', name = ''] = owned
   const kind = [...KINDS].find(([known]) => known === folder)?.[1]
   const objectId = name.slice(-36)
-  const twoIds = kind === 'part' || kind === 'prefixes'
+  const twoIds = kind === 'part' || kind === 'prefixes' || kind === 'tree'
   const named = twoIds ? name.length === 73 && isUuid(name.slice(0, 36)) : name.length === 36
   if (owned.length !== 2 || kind === undefined || !named || !isUuid(objectId)) return undefined
   return { objectId, kind, createdAtMs: Number.parseInt(objectId.replaceAll('-', '').slice(0, 12), 16) }

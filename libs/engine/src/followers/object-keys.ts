@@ -28,6 +28,11 @@ export function prefixesKey(
   return `${ownerPrefix(scope, agentId)}/prefixes/${versionId}-${objectId}`
 }
 
+/** A page of an image of an agent's tree, or its head, whose id is the image's. */
+export function treeKey(scope: TenantScope, agentId: string, imageId: string, objectId: string): string {
+  return `${ownerPrefix(scope, agentId)}/tree/${imageId}-${objectId}`
+}
+
 /** A piece of the key ledger. */
 export function ledgerKey(scope: TenantScope, objectId: string): string {
   return `${tenantPrefix(scope)}/keys/${objectId}`

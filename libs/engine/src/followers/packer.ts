@@ -40,6 +40,8 @@ export interface PackerOptions extends FollowerOptions {
   /** Called after commits became *stored*. */
   readonly onStored?: (scope: TenantScope, streamId: string, through: StreamPosition) => void
   readonly crashPoints?: CrashPoints
+  /** Asked before the first segment of a stream that this process stores: what the bucket has beyond the rows must not be forked. */
+  readonly isBucketAhead?: (scope: TenantScope, stream: PackableStream) => Promise<boolean>
 }
 
 // Each costs a few index look-ups; more than this never fits a segment in practice.
@@ -59,6 +61,7 @@ export class Packer {
   readonly #nowMs: () => number
   readonly #onStored: NonNullable<PackerOptions['onStored']>
   readonly #crashPoints: CrashPoints
+  readonly #isBucketAhead: NonNullable<PackerOptions['isBucketAhead']>
 
   constructor(options: PackerOptions) {
     const { clock = SYSTEM_CLOCK } = options
@@ -71,6 +74,7 @@ export class Packer {
     this.#nowMs = () => clock.now()
     this.#onStored = options.onStored ?? (() => undefined)
     this.#crashPoints = options.crashPoints ?? (() => undefined)
+    this.#isBucketAhead = options.isBucketAhead ?? (() => Promise.resolve(false))
   }
 
   /** Packs a stream for as long as it is due; yields what each step did. */
@@ -108,8 +112,14 @@ export class Packer {
     // Side by side: awaited before anything of the agent is switched over.
     const tenantStored = this.#storeTenantFirst(scope, stream, signal)
     tenantStored.catch(() => undefined)
+    const ahead = this.#throughGate(signal, () => this.#isBucketAhead(scope, stream))
+    ahead.catch(() => undefined)
     try {
       const offloaded = await this.#offload.offload(scope, stream, plan, signal)
+      if (await ahead) {
+        const detail = 'the database is older than its bucket; nothing is stored'
+        throw new AgentfsError('unavailable', { detail })
+      }
       const outcome = await this.#packPlan(scope, stream, plan, tenantStored, signal)
       if (outcome.kind !== 'stored') return outcome
       this.#onStored(scope, stream.streamId, outcome.through)

@@ -18,6 +18,7 @@ const ORPHAN_MS = {
   segment: 30 * DAY_MS,
   part: 30 * DAY_MS,
   prefixes: 30 * DAY_MS,
+  tree: 30 * DAY_MS,
   keys: 16 * DAY_MS,
 } as const
 

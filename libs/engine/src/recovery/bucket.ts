@@ -5,6 +5,7 @@ import {
   scanSegment,
   type ScannedSegment,
   type SegmentHeader,
+  type SegmentIndex,
   openSegmentIndex,
 } from '@agentfs/storage'
 import { tenantPrefix } from '../followers/object-keys.js'
@@ -16,6 +17,16 @@ export interface FoundSegment {
   readonly key: string
   readonly size: number
   readonly header: SegmentHeader
+  /** False where its index names contents only. */
+  readonly hasRecords: boolean
+}
+
+/** An object of a tree image, by its name; the image's head has the image's id. */
+export interface FoundImageObject {
+  readonly key: string
+  readonly size: number
+  readonly imageId: string
+  readonly objectId: string
 }
 
 /** A list of versions that are beginnings of another one, by its name. */
@@ -38,6 +49,7 @@ export interface FoundObjects {
   readonly parts: PartObjects
   /** Lists of versions that are beginnings of another one, newest first. */
   readonly prefixLists: readonly FoundPrefixList[]
+  readonly images: readonly FoundImageObject[]
   readonly unread: readonly UnreadObject[]
 }
 
@@ -99,14 +111,15 @@ export class Bucket {
       }
     }
     const prefixLists: FoundPrefixList[] = []
-    for await (const { key, size } of this.list(`${owner}/prefixes/`)) {
-      const name = key.slice(`${owner}/prefixes/`.length)
-      const [targetId, objectId] = [name.slice(0, 36), name.slice(37)]
-      if (isUuid(targetId) && isUuid(objectId)) prefixLists.push({ key, size, targetId, objectId })
-      else unread.push({ object: key, problem: 'its name is not that of a list of beginnings' })
+    for await (const { ids, ...object } of this.#named(`${owner}/prefixes/`, unread)) {
+      prefixLists.push({ ...object, targetId: ids[0], objectId: ids[1] })
+    }
+    const images: FoundImageObject[] = []
+    for await (const { ids, ...object } of this.#named(`${owner}/tree/`, unread)) {
+      images.push({ ...object, imageId: ids[0], objectId: ids[1] })
     }
     prefixLists.sort((left, right) => (left.objectId < right.objectId ? 1 : -1))
-    return { segments, parts, prefixLists, unread }
+    return { segments, parts, prefixLists, images, unread }
   }
 
   /** Objects below a prefix, in the order of their keys. */
@@ -127,9 +140,32 @@ export class Bucket {
     return this.#store.getRange(this.#prefix + key, from, length)
   }
 
+  /** Header and index of a segment; undefined where they are damaged. */
+  async index(key: string, size: number): Promise<SegmentIndex | undefined> {
+    try {
+      return await openSegmentIndex((from, length) => this.getRange(key, from, length), size, key)
+    } catch (error) {
+      if (isAgentfsError(error, 'object_corrupt')) return undefined
+      throw error
+    }
+  }
+
   /** What can be had of a segment, damaged or not. */
   async scan(key: string): Promise<ScannedSegment> {
     return scanSegment(await this.get(key), key)
+  }
+
+  /** Objects below a prefix that are named by two ids; others are `unread`. */
+  async *#named(
+    prefix: string,
+    unread: UnreadObject[],
+  ): AsyncGenerator<{ key: string; size: number; ids: readonly [string, string] }> {
+    for await (const { key, size } of this.list(prefix)) {
+      const name = key.slice(prefix.length)
+      const ids = [name.slice(0, 36), name.slice(37)] as const
+      if (isUuid(ids[0]) && isUuid(ids[1])) yield { key, size, ids }
+      else unread.push({ object: key, problem: 'its name is not that of any object of ours' })
+    }
   }
 
   async #header(
@@ -139,21 +175,16 @@ export class Bucket {
     size: number,
   ): Promise<FoundSegment | UnreadObject> {
     try {
-      const range = (from: number, length: number): Promise<Uint8Array> =>
-        this.#store.getRange(this.#prefix + key, from, length)
-      const header = await openSegmentIndex(range, size, key).then(
-        (index) => index.header,
-        async (error: unknown) => {
-          if (!isAgentfsError(error, 'object_corrupt')) throw error
-          return (await this.scan(key)).header
-        },
-      )
+      const index = await this.index(key, size)
+      const header = index === undefined ? (await this.scan(key)).header : index.header
       if (header === null) return { object: key, problem: 'it is no segment, or its header is damaged' }
       const own = header.tenantId === scope.tenantId && header.agentId === agentId
       if (!own || !key.endsWith(`/${header.segmentId}`)) {
         return { object: key, problem: 'it is the segment of something else' }
       }
-      return { key, size, header }
+      const hasRecords =
+        index === undefined || index.entries.some(({ kind }) => kind === 'record' || kind === 'recordBlock')
+      return { key, size, header, hasRecords }
     } catch (error) {
       // Gone since it was listed.
       if (isAgentfsError(error, 'not_found')) return { object: key, problem: 'it went while it was read' }

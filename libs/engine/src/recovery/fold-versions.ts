@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { isAgentfsError, type VersionImage } from '@agentfs/contracts'
 import { type Extent, type Manifest, openedLength, openManifest } from '@agentfs/crypto'
 import type { StoredPartRow, StoredVersionRow } from '@agentfs/storage'
@@ -37,7 +37,7 @@ const NO_HASH = new Uint8Array(0)
 export function pinnedManifest(image: VersionImage, commit: StoredCommit): FoundEntry | undefined {
   return commit.manifests
     .get(image.id)
-    ?.find(({ sealed }) => createHash('sha256').update(sealed).digest('hex') === image.manifestHash)
+    ?.find(({ sealed }) => hash('sha256', sealed, 'hex') === image.manifestHash)
 }
 
 /**

@@ -1,7 +1,13 @@
 import { mintTenantScope } from '@agentfs/access'
 import { AgentfsError, isAgentfsError } from '@agentfs/contracts'
 import { SERVICE_TENANT_ID } from '@agentfs/crypto'
-import { advanceGeneration, type Database, readGeneration } from '@agentfs/storage'
+import {
+  advanceGeneration,
+  type Database,
+  databaseIdentity,
+  noteBehind,
+  readGeneration,
+} from '@agentfs/storage'
 import type { TenantResources } from '../ports.js'
 
 const SERVICE = mintTenantScope(SERVICE_TENANT_ID)
@@ -29,14 +35,29 @@ export class Generation {
   async countOn(): Promise<'counted' | 'behind'> {
     // The object first: other processes count on meanwhile, the database before the object.
     const stored = await this.#stored()
-    if (stored > ((await countOf(this.#database)) ?? 0)) return 'behind'
+    const own = await countOf(this.#database)
+    if (own?.behind === true || stored > (own?.counter ?? 0)) return 'behind'
     await this.#advance(0)
     return 'counted'
+  }
+
+  /** Whether the database was proven to be older, by any process; and which server it is on, in words that only compare. */
+  async standing(): Promise<{ readonly behind: boolean; readonly server: string }> {
+    return this.#database.withTenant(SERVICE, async (tx) => ({
+      behind: (await readGeneration(tx))?.behind ?? false,
+      server: await databaseIdentity(tx),
+    }))
   }
 
   /** Counts on from the bucket's count: for a database that has all that the bucket has. */
   async catchUp(): Promise<void> {
     await this.#advance(await this.#stored())
+    await this.#database.withTenant(SERVICE, (tx) => noteBehind(tx, false))
+  }
+
+  /** Notes that the database was proven to be older than its bucket: whoever counts next is told, until it has caught up. */
+  async distrust(): Promise<void> {
+    await this.#database.withTenant(SERVICE, (tx) => noteBehind(tx, true))
   }
 
   /** What is wrong with the bucket's count, for fsck; undefined where it is one, or there is none. */
@@ -74,6 +95,6 @@ export class Generation {
   }
 }
 
-function countOf(database: Database): Promise<number | undefined> {
+function countOf(database: Database): ReturnType<typeof readGeneration> {
   return database.withTenant(SERVICE, (tx) => readGeneration(tx))
 }

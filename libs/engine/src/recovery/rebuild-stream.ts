@@ -27,7 +27,14 @@ export interface RebuiltStream {
   readonly lastEpoch: number
 }
 
-const BATCH_COMMITS = 500
+/** A commit by its place in a stream. */
+export interface StreamPlace {
+  readonly epoch: number
+  readonly seq: number
+}
+
+/** The newest image of a node is all that a batch writes of it; what a larger one holds costs the garbage collector more. */
+const BATCH_COMMITS = 1_000
 const BATCH_BYTES = 16 << 20
 /** Commits are asked for in their order: more than two blocks in turn are copies of one another. */
 const BLOCKS_OPEN = 4
@@ -44,6 +51,7 @@ export class StreamRebuilding {
   readonly #unread: UnreadObject[] = []
   readonly #done = { records: 0, versions: 0, parts: 0 }
   readonly #blocks = new RecentMap<readonly BlockRecord[]>(BLOCKS_OPEN)
+  #recordsOnly = false
   #key: UsableKey | undefined
   #writing: Promise<void> = Promise.resolve()
 
@@ -53,16 +61,20 @@ export class StreamRebuilding {
     this.#target = target
   }
 
-  async run(): Promise<RebuiltStream> {
+  /** All that follows the head; or records alone, without their trees, up to a commit that an image is of. */
+  async run(until?: StreamPlace): Promise<RebuiltStream> {
     const { agentId } = this.#target
+    this.#recordsOnly = until !== undefined
     const walks = this.#walks(this.#unread)
     const lastEpoch = walks.at(-1)?.epoch ?? 0
     const forks = await this.#forks(walks)
     let head = await this.#head()
     for (const { epoch, walk } of walks) {
       if (head === undefined || epoch < head.epoch) continue
+      if (until !== undefined && epoch > until.epoch) break
       const fork = forks.find((later) => later.epoch > epoch)
-      const last = Math.min(walk.lastSeq, fork === undefined ? Infinity : fork.seq - 1)
+      const end = until?.epoch === epoch ? until.seq : Infinity
+      const last = Math.min(walk.lastSeq, fork === undefined ? Infinity : fork.seq - 1, end)
       const start = forks.find((it) => it.epoch === epoch)
       if (epoch > head.epoch && !this.#continues(start, head)) break
       const before = epoch > head.epoch ? { epoch, seq: head.seq, log: EMPTY_LOG } : head
@@ -77,6 +89,18 @@ export class StreamRebuilding {
     await this.#writing
     this.#tools.losses.addUnread(this.#scope.tenantId, agentId, distinct(this.#unread))
     return { ...this.#done, lastEpoch }
+  }
+
+  /** True where the stored commits lead to a place: no later epoch left before it, and segments reach it. */
+  async reaches({ epoch, seq }: StreamPlace): Promise<boolean> {
+    this.#recordsOnly = true
+    const walks = this.#walks([])
+    const forks = await this.#forks(walks)
+    const left = forks.some(
+      ({ epoch: to, forkedFrom: from }) =>
+        to > epoch && (from.epoch < epoch || (from.epoch === epoch && from.seq < seq)),
+    )
+    return !left && (walks.find((walk) => walk.epoch === epoch)?.walk.lastSeq ?? 0) >= seq
   }
 
   /**
@@ -119,7 +143,9 @@ export class StreamRebuilding {
   /** The segments of each epoch, the oldest epoch first. */
   #walks(unread: UnreadObject[]): { readonly epoch: number; readonly walk: StreamCommits }[] {
     const { segments, streamId } = this.#target
-    const own = segments.filter(({ header }) => header.streamId === streamId)
+    const own = segments.filter(
+      ({ header, hasRecords }) => header.streamId === streamId && (hasRecords || !this.#recordsOnly),
+    )
     const epochs = [...new Set(own.map(({ header }) => header.epoch))].sort((left, right) => left - right)
     return epochs.map((epoch) => {
       const ofEpoch = own.filter(({ header }) => header.epoch === epoch)
@@ -245,7 +271,7 @@ export class StreamRebuilding {
 
   /** Prepares a batch while the one before it is written. */
   async #write(batch: FoldBatch, commits: readonly StoredCommit[]): Promise<void> {
-    const writer = new WriteBatch(this.#tools, this.#scope, this.#target, batch, commits)
+    const writer = new WriteBatch(this.#tools, this.#scope, this.#target, batch, commits, this.#recordsOnly)
     await writer.prepare(() => this.#writing)
     await this.#writing
     this.#writing = writer.write().then(({ versions, parts }) => {

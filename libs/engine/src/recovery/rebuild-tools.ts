@@ -1,7 +1,7 @@
 import type { Database, StreamKind } from '@agentfs/storage'
 import type { KeyVault } from '../keys/key-vault.js'
 import type { Clock } from '../ports.js'
-import type { Bucket, FoundSegment } from './bucket.js'
+import type { Bucket, FoundImageObject, FoundSegment } from './bucket.js'
 import type { PartObjects } from './part-objects.js'
 import type { Losses } from './report.js'
 
@@ -26,4 +26,5 @@ export interface StreamToRebuild {
   readonly rootId: string | null
   readonly segments: readonly FoundSegment[]
   readonly parts: PartObjects
+  readonly images: readonly FoundImageObject[]
 }

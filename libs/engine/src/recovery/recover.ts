@@ -29,6 +29,7 @@ import { KeyVault } from '../keys/key-vault.js'
 import type { Clock, TenantResources } from '../ports.js'
 import { Bucket, type FoundObjects } from './bucket.js'
 import { keepErased } from './erased-tenant.js'
+import { rebuildFromImage } from './rebuild-from-image.js'
 import { makeOneHistory, packAll } from './one-history.js'
 import { openEpoch } from './open-epoch.js'
 import { readLedger } from './read-ledger.js'
@@ -36,6 +37,7 @@ import { type RebuiltStream, StreamRebuilding } from './rebuild-stream.js'
 import type { RebuildTools, StreamToRebuild } from './rebuild-tools.js'
 import { restoreTenantCheckpoints } from './restore-checkpoints.js'
 import { restorePrefixLists } from './restore-prefixes.js'
+import { sideBySide } from './side-by-side.js'
 import { Losses, type RecoveredTenant, type RecoveryReport } from './report.js'
 
 /** What a recovery works with. */
@@ -61,6 +63,8 @@ const SERVICE = mintTenantScope(SERVICE_TENANT_ID)
 const NOTHING = { agents: 0, commits: 0, records: 0, versions: 0, parts: 0, orphans: 0 }
 const OBJECTS_AT_ONCE = 1_000
 const HEADS_MAX = 1_000
+/** While the rows of one are written, others are read and opened; each holds a batch or two in memory. */
+const AGENTS_AT_ONCE = 3
 
 /** Where the database stands before a recovery: it takes an empty one, or one that a recovery left unfinished. */
 export async function databaseForRecovery(database: Database): Promise<'empty' | 'unfinished' | 'in use'> {
@@ -132,7 +136,8 @@ class Recovery {
     for await (const scope of new Sweeper({ database }).tenantsAcrossTenants())
       if (!stored.has(scope.tenantId)) await this.#recoverTenant(scope)
     await database.withTenant(SERVICE, (tx) => noteRecoveryStep(tx, SERVICE_TENANT_ID, 'done', this.#now()))
-    return { tenants: this.#tenants, losses: this.#losses.list, lossCount: this.#losses.count }
+    const { list: losses, count: lossCount, notes } = this.#losses
+    return { tenants: this.#tenants, losses, lossCount, notes }
   }
 
   async #recoverTenant(scope: TenantScope): Promise<void> {
@@ -170,13 +175,13 @@ class Recovery {
     }
     done.orphans += await this.#settle(scope, null, [tenantId])
     const agents = await database.withTenant(scope, (tx) => agentsToRestore(tx))
-    for (const agent of agents) {
+    await sideBySide(agents, AGENTS_AT_ONCE, async (agent) => {
       const streams = await this.#recoverAgent(tools, scope, agent)
       done.agents++
       done.commits += streams.commits
       done.orphans += streams.orphans
       for (const stream of streams.rebuilt) add(stream)
-    }
+    })
     const known = new Set(agents.map(({ agentId }) => agentId))
     for await (const agentId of bucket.agents(scope)) {
       if (known.has(agentId)) continue
@@ -199,6 +204,7 @@ class Recovery {
     const own = { streamId: agentId, kind: 'agent', agentId, rootId } as const
     const reading = { ...own, streamId: readsStreamId, kind: 'reads' } as const
     const found = await this.#foundOneHistory(tools, scope, [own, reading])
+    const imaged = await rebuildFromImage(tools, scope, { ...own, ...found })
     await database.withTenant(scope, async (tx) => {
       if ((await recoveryStep(tx, agentId)) !== undefined) return
       if (((await findStream(tx, agentId))?.headSeq ?? 0) > 0) return
@@ -219,7 +225,7 @@ class Recovery {
     }
     this.#agents++
     this.#report()
-    return { rebuilt: [commits, reads], commits: commits.records, orphans }
+    return { rebuilt: [imaged, commits, reads], commits: imaged.records + commits.records, orphans }
   }
 
   /** What an owner has in the bucket, once its rows are a beginning of that. */
@@ -392,5 +398,9 @@ function* objectsOf(scope: TenantScope, agentId: string | null, found: FoundObje
   for (const { key: objectKey, objectId, size } of found.prefixLists) {
     const place = { epoch: 0, firstSeq: 0, lastSeq: 0 }
     yield { objectId, streamId: agentId, kind: 'prefixes', objectKey, size, checksum: null, ...place }
+  }
+  for (const { key: objectKey, objectId, size } of found.images) {
+    const place = { epoch: 0, firstSeq: 0, lastSeq: 0 }
+    yield { objectId, streamId: agentId, kind: 'tree', objectKey, size, checksum: null, ...place }
   }
 }

@@ -39,6 +39,8 @@ export interface RecoveryReport {
   /** All that is missing; the first thousand. */
   readonly losses: readonly RecoveryLoss[]
   readonly lossCount: number
+  /** What else an operator may want to know: which tree images were taken, and which were passed over. */
+  readonly notes: readonly string[]
 }
 
 const LOSSES_MAX = 1_000
@@ -46,7 +48,20 @@ const LOSSES_MAX = 1_000
 /** Takes note of what is missing. */
 export class Losses {
   readonly list: RecoveryLoss[] = []
+  readonly notes: string[] = []
   count = 0
+
+  /** Notes what is no loss. */
+  note(text: string): void {
+    if (this.notes.length < LOSSES_MAX) this.notes.push(text)
+  }
+
+  /** Takes over what another has noted. */
+  addAll(other: Losses): void {
+    for (const loss of other.list) this.add(loss)
+    for (const text of other.notes) this.note(text)
+    this.count += other.count - other.list.length
+  }
 
   add(loss: RecoveryLoss): void {
     this.count++

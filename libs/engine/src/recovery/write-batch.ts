@@ -35,6 +35,7 @@ export class WriteBatch {
   readonly #target: StreamToRebuild
   readonly #batch: FoldBatch
   readonly #commits: readonly StoredCommit[]
+  readonly #recordsOnly: boolean
   readonly #versions: StoredVersionRow[] = []
   readonly #facts = new Map<string, PartFact>()
   readonly #parts = new Map<string, StoredPartRow>()
@@ -46,17 +47,19 @@ export class WriteBatch {
     target: StreamToRebuild,
     batch: FoldBatch,
     commits: readonly StoredCommit[],
+    recordsOnly: boolean,
   ) {
     this.#tools = tools
     this.#scope = scope
     this.#target = target
     this.#batch = batch
     this.#commits = commits
+    this.#recordsOnly = recordsOnly
   }
 
   /** Opens the manifests; `written` resolves once the batches before this one are rows. */
   async prepare(written: () => Promise<void>): Promise<void> {
-    if (this.#target.kind !== 'agent') return
+    if (this.#target.kind !== 'agent' || this.#recordsOnly) return
     for (const { parts } of this.#commits) for (const entry of parts) this.#entries.set(entry.id, entry)
     const pinned = this.#pinned()
     const keys = await this.#keys(new Set(pinned.map(({ entry }) => entry.keyId)))
@@ -97,7 +100,10 @@ export class WriteBatch {
         for (const key of delta.keys ?? []) await restoreApiKey(tx, key)
         for (const agent of delta.agents ?? []) await restoreAgent(tx, agent)
       }
-      if (kind === 'agent' && agentId !== null) await this.#writeTree(tx, agentId, now)
+      if (kind === 'agent' && agentId !== null) {
+        if (!this.#recordsOnly) await this.#writeTree(tx, agentId, now)
+        if (batch.pushes.length > 0) await restorePushes(tx, agentId, batch.pushes, batch.stores())
+      }
       const { epoch, seq, log, at } = batch
       await restoreHead(tx, streamId, { epoch, seq, log, at }, now)
       return { versions: this.#versions.length, parts: this.#parts.size }
@@ -105,7 +111,7 @@ export class WriteBatch {
   }
 
   async #writeTree(tx: TenantTransaction, agentId: string, now: Date): Promise<void> {
-    const { nodes, entries, aliases, pushes } = this.#batch
+    const { nodes, entries, aliases } = this.#batch
     const images = [...nodes.values()]
     const names = [...entries.values()]
     const nodeTimes = new Map(images.map(({ image, at }) => [image, at]))
@@ -119,7 +125,6 @@ export class WriteBatch {
     for (const { images: made, seq } of aliases) saveAliases(tx, agentId, { aliases: made.slice() }, seq)
     if (this.#versions.length > 0) await restoreVersions(tx, agentId, this.#versions)
     await this.#writeParts(tx, agentId, now)
-    if (pushes.length > 0) await restorePushes(tx, agentId, pushes, this.#batch.stores())
   }
 
   /** Parts of this batch's segments, and those named here for the first time that are objects of their own. */

@@ -1,4 +1,4 @@
-import type { Principal } from '@agentfs/access'
+import type { Principal, TenantScope } from '@agentfs/access'
 import {
   AgentfsError,
   type ChangesPage,
@@ -6,6 +6,7 @@ import {
   type ContentItem,
   type ContentsAnswer,
   type ContentsRequest,
+  isAgentfsError,
   type PartAnswer,
   type PushAnswer,
   type PushRequest,
@@ -48,6 +49,8 @@ export interface SyncTools {
   readonly parts: PartIntake
   readonly backlog: Backlog
   readonly administration: Administration
+  /** Told of a client that has seen more of an agent's stream than there is, or claims so. */
+  readonly onClientAhead: (scope: TenantScope, agentId: string) => void
   /** Throws what signing in again would where the credential no longer holds. */
   readonly stillHolds: (principal: Principal, address: string | null) => Promise<void>
 }
@@ -72,7 +75,7 @@ export class SyncService implements SyncApi {
     const { gate, committer, backlog } = this.#tools
     const found = await gate.open(caller, agent)
     await backlog.assertRoom(caller.principal.scope)
-    const { results, commit, receipt } = await committer.commit({
+    const committed = committer.commit({
       caller,
       agent: found,
       operations: request.operations.map((operation) => ({ operation })),
@@ -84,6 +87,12 @@ export class SyncService implements SyncApi {
       },
       epoch,
       strict: false,
+    })
+    const { results, commit, receipt } = await committed.catch((error: unknown) => {
+      // It builds on a push that is not known here.
+      if (isAgentfsError(error, 'store_forked'))
+        this.#tools.onClientAhead(caller.principal.scope, found.agentId)
+      throw error
     })
     return { digest, results: [...results], commit, receipt }
   }
@@ -146,7 +155,7 @@ export class SyncService implements SyncApi {
     assertWholeHome(caller)
     const found = await this.#tools.gate.open(caller, agent)
     const head = await this.#head(caller, found.agentId)
-    assertReachable(head, query)
+    this.#assertReachable(caller, found.agentId, head, query)
     const { scope } = caller.principal
     const limit = query.limit ?? CHANGES_PAGE
     const commits = await this.#tools.commits.after(scope, found.agentId, query.epoch, query.since, limit)
@@ -176,8 +185,20 @@ export class SyncService implements SyncApi {
     assertWholeHome(caller)
     const found = await this.#tools.gate.open(caller, agent)
     const head = await this.#head(caller, found.agentId)
-    assertReachable(head, from)
+    this.#assertReachable(caller, found.agentId, head, from)
     return { address: { tenantId: caller.principal.scope.tenantId, agentId: found.agentId }, head }
+  }
+
+  /** A client that is ahead within the epoch has seen what a restored database may lack. */
+  #assertReachable(
+    caller: Caller,
+    agentId: string,
+    head: StreamHead,
+    from: { readonly since: number; readonly epoch: number },
+  ): void {
+    if (from.epoch === head.epoch && from.since > head.head)
+      this.#tools.onClientAhead(caller.principal.scope, agentId)
+    assertNear(head, from)
   }
 
   commitsAfter(
@@ -253,7 +274,7 @@ export class SyncService implements SyncApi {
   }
 }
 
-function assertReachable(head: StreamHead, from: { readonly since: number; readonly epoch: number }): void {
+function assertNear(head: StreamHead, from: { readonly since: number; readonly epoch: number }): void {
   if (from.epoch !== head.epoch || from.since > head.head) throw epochChanged(head.epoch)
   if (head.head - from.since > CHANGES_BEHIND_MAX) {
     throw new AgentfsError('too_old', {

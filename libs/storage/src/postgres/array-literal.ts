@@ -17,5 +17,6 @@ function elementLiteral(element: ArrayElement): string {
     const bytes = Buffer.from(element.buffer, element.byteOffset, element.length)
     return `"\\\\x${bytes.toString('hex')}"`
   }
-  return `"${element.replace(/["\\]/g, '\\$&')}"`
+  const plain = !element.includes('"') && !element.includes('\\')
+  return plain ? `"${element}"` : `"${element.replace(/["\\]/g, '\\$&')}"`
 }

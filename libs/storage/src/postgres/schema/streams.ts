@@ -162,6 +162,7 @@ export const recoveries = pgTable(
     tenantId: uuid('tenant_id').notNull(),
     streamId: uuid('stream_id').notNull(),
     step: text('step').$type<'keys' | 'fold' | 'forked' | 'done'>().notNull(),
+    imageId: uuid('image_id'),
     updatedAt: instant('updated_at').notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.streamId] })],
@@ -171,4 +172,5 @@ export const recoveries = pgTable(
 export const generations = pgTable('generations', {
   tenantId: uuid('tenant_id').primaryKey(),
   counter: int8('counter').notNull(),
+  behind: boolean('behind').notNull().default(false),
 })
