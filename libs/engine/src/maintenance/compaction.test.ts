@@ -98,26 +98,6 @@ describe('compaction', () => {
     expect(await tenant.readParts()).toEqual(parts)
     expect(await tenant.live('segment')).toHaveLength(SEGMENTS)
   })
-
-  it('[DUR-1] a burst of 1,000 small writes costs at most 4 PUTs', async () => {
-    for (let write = 0; write < 1_000; write++) await tenant.commit()
-    await tenant.requestFlush()
-    await tenant.advance()
-    expect((await tenant.streamRow()).cursor).toBe(1_000)
-    expect(tenant.store.puts).toBeLessThanOrEqual(4)
-  }, 60_000)
-
-  it('[DUR-1] 1,000 small writes at 10 a second cost at most 8 PUTs', async () => {
-    for (let write = 0; write < 1_000; write++) {
-      await tenant.commit()
-      tenant.nowMs += 100
-      if (write % 50 === 49) await tenant.advance()
-    }
-    tenant.nowMs += 61_000
-    await tenant.advance()
-    expect((await tenant.streamRow()).cursor).toBe(1_000)
-    expect(tenant.store.puts).toBeLessThanOrEqual(8)
-  }, 60_000)
 })
 
 function crashAt(at: CrashPoint): CrashPoints {
