@@ -110,7 +110,7 @@ module.exports = {
     rule(
       'acceptance-is-black-box',
       'Acceptance tests and bench come through the doors that users have; but for what has none: a clock that is turned, a bucket of a million commits, an adapter by itself.',
-      { path: '^(acceptance|bench)/', pathNot: '^bench/src/(economy/|recovery/|s3-client\.ts$)' },
+      { path: '^(acceptance|bench)/', pathNot: '^bench/src/(economy/|recovery/|s3-client\\.ts$)' },
       { path: '^(apps|libs)/', pathNot: '^libs/(contracts|sdk|testkit|fuse)/' },
     ),
     rule(

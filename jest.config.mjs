@@ -19,7 +19,7 @@ export default {
     '^@agentfs/([a-z]+)$': ['<rootDir>/libs/$1/src/index.ts', '<rootDir>/apps/$1/src/index.ts'],
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  testMatch: ['<rootDir>/{libs,apps}/*/{src,test}/**/*.test.ts'],
+  testMatch: ['<rootDir>/{libs,apps}/*/{src,test}/**/*.test.ts', '<rootDir>/bench/src/**/*.test.ts'],
   modulePathIgnorePatterns: ['/dist/'],
   testTimeout: 30_000,
 }

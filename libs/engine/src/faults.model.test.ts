@@ -16,13 +16,16 @@ import type { Caller } from './caller.js'
 import { Collector } from './followers/collector.js'
 import { CRASH_POINTS } from './followers/crash-points.js'
 import { Packer } from './followers/packer.js'
+import type { ChoreStep } from './maintenance/chore.js'
 import { CompactChore } from './maintenance/compact-chore.js'
+import { PrefixChore } from './maintenance/prefix-chore.js'
 import { bytesOf, newTenant, type RunningEngine, startEngine } from './running-engine.contract.js'
 
 const OPERATIONS = testkitConfig().modelOperations ?? 1_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 const AGENT = 'tortured'
+const LOG = 'log.md'
 
 /** What was acknowledged: each path's content now, and every version ever made with the path it was made at. */
 interface Acknowledged {
@@ -31,7 +34,7 @@ interface Acknowledged {
 }
 
 /**
- * Random writes, with an object store that fails at every twentieth call, packers and compactions that are killed at their
+ * Random writes, with an object store that fails at every twentieth call, packers and chores that are killed at their
  * crash points, and a clock that jumps, against a model that only knows what was acknowledged.
  */
 describe('[DUR-1] [DUR-2] random operations under faults', () => {
@@ -138,16 +141,21 @@ describe('[DUR-1] [DUR-2] random operations under faults', () => {
     await packer.packStream(scope, random() < 0.8 ? agentId : scope.tenantId)
   }
 
-  async function compact(): Promise<void> {
+  /** A line onto the one file that grows for long enough to be folded. */
+  const grow = (): Promise<void> => append(LOG, Buffer.alloc(100, `${below(1_000_000)} of a log\n`))
+
+  async function round(Chosen: typeof CompactChore | typeof PrefixChore): Promise<void> {
     const { database, resources } = running
     const crash = random() < 0.3 ? oneOf(CRASH_POINTS) : undefined
     const crashPoints = (point: string): void => {
       if (point === crash) throw new Killed()
     }
-    const chore = new CompactChore({ database, resources, clock, crashPoints, bytesPerSecond: Infinity })
+    const chore = new Chosen({ database, resources, clock, crashPoints, bytesPerSecond: Infinity })
     const request = { agentId: null, dryRun: false }
     for (let resume: string | null = null; ;) {
-      ;({ resume } = await chore.step(caller.principal.scope, { ...request, resume }))
+      const step: ChoreStep = await chore.step(caller.principal.scope, { ...request, resume })
+      for (const [what, times] of Object.entries(step.counts)) count(`${chore.name} ${what}`, times)
+      ;({ resume } = step)
       if (resume === null) return
     }
   }
@@ -169,7 +177,9 @@ describe('[DUR-1] [DUR-2] random operations under faults', () => {
     { name: 'move', weight: 8, run: () => move(newPath(), newPath()) },
     { name: 'read', weight: 15, run: readOne },
     { name: 'pack', weight: 25, run: pack },
-    { name: 'compact', weight: 2, run: compact },
+    { name: 'grow', weight: 15, run: grow },
+    { name: 'compact', weight: 2, run: () => round(CompactChore) },
+    { name: 'prefixes', weight: 2, run: () => round(PrefixChore) },
     { name: 'collect', weight: 2, run: collect },
   ]
 
@@ -195,6 +205,7 @@ describe('[DUR-1] [DUR-2] random operations under faults', () => {
     process.stderr.write(`${JSON.stringify(Object.fromEntries(counts))}, ${proxy.injected()} faults\n`)
     expect(proxy.injected()).toBeGreaterThan(0)
     expect(counts.get('pack killed') ?? 0).toBeGreaterThan(0)
+    expect(counts.get('prefixes prefixes') ?? 0).toBeGreaterThan(0)
 
     proxy.behave({})
     await running.pack(caller, agentId)
@@ -204,8 +215,8 @@ describe('[DUR-1] [DUR-2] random operations under faults', () => {
     await expectEverything(200)
   }, 1_800_000)
 
-  function count(what: string): void {
-    counts.set(what, (counts.get(what) ?? 0) + 1)
+  function count(what: string, times = 1): void {
+    counts.set(what, (counts.get(what) ?? 0) + times)
   }
 
   /** The tree, the contents of its files, and every version, or so many of them. */

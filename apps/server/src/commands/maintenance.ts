@@ -5,6 +5,8 @@ import { type ChoreProgress, type ChoreTarget, runChore } from '../maintenance/r
 import { rotateRoot } from '../secrets/ledger-service-secrets.js'
 import { withOfflineService } from './offline.js'
 
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
+
 /** What is typed after `maintenance <chore>`. */
 export interface MaintenanceOptions extends ChoreTarget {
   readonly dryRun: boolean
@@ -54,6 +56,16 @@ export async function maintenance(
 function words({ tenants, counts }: ChoreProgress): string {
   const done = Object.entries(counts)
     .filter(([, count]) => count > 0)
-    .map(([name, count]) => `${name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)} ${count}`)
+    .map(
+      ([name, count]) =>
+        `${name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)} ${amount(name, count)}`,
+    )
   return `${tenants} ${tenants === 1 ? 'tenant' : 'tenants'}, ${done.length === 0 ? 'nothing to do' : done.join(', ')}`
+}
+
+/** Bytes in the unit that a person would say. */
+function amount(name: string, count: number): string {
+  if (!name.endsWith('Bytes') && name !== 'bytes') return `${count}`
+  const power = Math.min(Math.floor(Math.log2(Math.max(count, 1)) / 10), UNITS.length - 1)
+  return `${(count / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${UNITS[power] ?? ''}`
 }

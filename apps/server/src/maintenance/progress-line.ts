@@ -22,7 +22,7 @@ export function progressLine(stream: NodeJS.WriteStream = process.stderr): Progr
       const filled = total === 0 ? BAR_WIDTH : Math.floor((done / total) * BAR_WIDTH)
       const bar = `${'#'.repeat(filled)}${'-'.repeat(BAR_WIDTH - filled)}`
       const line = `[${bar}] ${done}/${total} ${text}`
-      stream.write(`\r\x1b[K${line.slice(0, Math.max(20, stream.columns - 1))}`)
+      stream.write(`\r\x1b[K${line.slice(0, Math.max(20, (stream.columns || 80) - 1))}`)
     },
     clear() {
       if (shown) stream.write('\r\x1b[K')

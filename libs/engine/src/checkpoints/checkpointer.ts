@@ -23,8 +23,8 @@ import { TenantObjects } from '../followers/tenant-objects.js'
 import { KeyVault, type NewKey, type UsableKey } from '../keys/key-vault.js'
 import { signerOf } from './audit-key.js'
 
-/** The least time between two checkpoints of a tenant. */
-export const CHECKPOINT_MS_MIN = 10_000
+/** The least time between two checkpoints of a tenant: that of a segment, for each costs a PUT too. */
+export const CHECKPOINT_MS_MIN = 60_000
 /** Streams that one checkpoint covers at most; what is left comes with the next. */
 const STREAMS_MAX = 10_000
 const TENANTS_MAX = 1_000

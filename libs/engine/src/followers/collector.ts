@@ -7,6 +7,7 @@ import { TenantObjects } from './tenant-objects.js'
 const HOUR_MS = 60 * 60 * 1000
 const DAY_MS = 24 * HOUR_MS
 const BATCH = 500
+const DELETED_AT_ONCE = 8
 
 /** What the collector works on, and how patient it is. */
 export interface CollectorOptions extends FollowerOptions {
@@ -49,14 +50,20 @@ export class Collector {
     this.#now = () => new Date(clock.now())
   }
 
-  /** Collects one tenant. Idempotent; a crash at any point leaves work for the next time and nothing else. */
-  async collectObjects(scope: TenantScope): Promise<Collected> {
+  /**
+   * Collects one tenant; deletes so many objects at most, in batches of 500. Idempotent; a crash at any point leaves work for
+   * the next time and nothing else.
+   */
+  async collectObjects(
+    scope: TenantScope,
+    { deletedMax = Infinity, signal }: { readonly deletedMax?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<Collected> {
     const now = this.#now()
     const before = (ageMs: number): Date => new Date(now.getTime() - ageMs)
     const givenUp = await this.#rows.giveUpAbandoned(scope, before(this.#writingMsMax), now)
     const uploadsDropped = await this.#uploads.drop(scope, before(this.#uploadMsMax), now)
     const ledgersRewritten = await this.#ledger.rewrite(scope)
-    const deleted = await this.#deleteDead(scope, before(this.#deadMs))
+    const deleted = await this.#deleteDead(scope, before(this.#deadMs), deletedMax, signal)
     // The row outlives the object by as long again, for whoever looks into what happened.
     await this.#rows.forgetGone(scope, before(2 * this.#deadMs))
     return { givenUp, uploadsDropped, deleted, ledgersRewritten }
@@ -68,20 +75,28 @@ export class Collector {
     return this.#rows.countDue(scope, new Date(nowMs - this.#writingMsMax), new Date(nowMs - this.#deadMs))
   }
 
-  async #deleteDead(scope: TenantScope, deadBefore: Date): Promise<number> {
+  async #deleteDead(
+    scope: TenantScope,
+    deadBefore: Date,
+    deletedMax: number,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
     let deleted = 0
     for (;;) {
-      const dead = await this.#rows.deadSince(scope, deadBefore, BATCH)
+      signal?.throwIfAborted()
+      const limit = Math.min(BATCH, deletedMax - deleted)
+      const dead = await this.#rows.deadSince(scope, deadBefore, limit)
       await this.#objects.delete(
         scope,
         dead.map(({ objectKey }) => objectKey),
+        DELETED_AT_ONCE,
       )
       await this.#rows.markGone(
         scope,
         dead.map(({ objectId }) => objectId),
       )
       deleted += dead.length
-      if (dead.length < BATCH) return deleted
+      if (dead.length < limit || deleted >= deletedMax) return deleted
     }
   }
 }

@@ -27,9 +27,12 @@ export class TenantObjects {
     return objectStore.get(objectPrefix + objectKey, signal === undefined ? {} : { signal })
   }
 
-  /** Deletes objects that have a `dead` row. */
-  async delete(scope: TenantScope, objectKeys: readonly string[]): Promise<void> {
+  /** Deletes objects that have a `dead` row, so many at a time. */
+  async delete(scope: TenantScope, objectKeys: readonly string[], atOnce: number): Promise<void> {
     const { objectStore, objectPrefix } = await this.#resources.resolve(scope)
-    for (const objectKey of objectKeys) await objectStore.delete(objectPrefix + objectKey)
+    for (let from = 0; from < objectKeys.length; from += atOnce) {
+      const some = objectKeys.slice(from, from + atOnce)
+      await Promise.all(some.map((objectKey) => objectStore.delete(objectPrefix + objectKey)))
+    }
   }
 }

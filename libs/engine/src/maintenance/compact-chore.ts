@@ -18,7 +18,7 @@ import { segmentKey } from '../followers/object-keys.js'
 import { besideTheirManifests } from '../followers/segment-order.js'
 import { TenantObjects } from '../followers/tenant-objects.js'
 import type { Chore, ChoreRequest, ChoreStep } from './chore.js'
-import { planCompaction, rewrittenBytes } from './compaction-plan.js'
+import { planCompaction, rewrittenBytes, WANTED } from './compaction-plan.js'
 import { type BlockRun, RecordBlocks } from './record-blocks.js'
 
 const ZERO_ID = '00000000-0000-0000-0000-000000000000'
@@ -68,7 +68,7 @@ export class CompactChore implements Chore {
     if (blocked !== undefined && blocked !== 'damaged') return { counts: blocked, resume: done }
     // Findings of `fsck` and `scrub`: the rest of the stream need not wait for what becomes of it.
     const damaged = blocked === 'damaged' ? { damaged: 1 } : {}
-    const run = planCompaction(await this.#store.liveSegments(scope, streamId))
+    const run = planCompaction(await this.#store.liveSegments(scope, streamId, WANTED))
     if (dryRun) {
       const blocks = blockRun === undefined ? {} : { blocksWritten: blockRun.blocks.length }
       const segments =
@@ -79,7 +79,8 @@ export class CompactChore implements Chore {
     }
     if (run === undefined) return { counts: damaged, resume: streamId }
     const read = sizeOf(run)
-    const written = await this.#rewrite(scope, run, signal)
+    const written = await this.#rewrite(scope, run, signal).catch(unlessDamaged)
+    if (written === 'damaged') return { counts: { damaged: 1 }, resume: streamId }
     await this.#pause(read + (written ?? 0), signal)
     // Where another was first, the next look sees what it left.
     if (written === undefined) return { counts: { lost: 1 }, resume: done }
@@ -92,15 +93,11 @@ export class CompactChore implements Chore {
     run: BlockRun,
     signal: AbortSignal | undefined,
   ): Promise<Readonly<Record<string, number>> | 'damaged'> {
-    try {
-      const written = await this.#blocks.write(scope, run, signal)
-      if (written === undefined) return { lost: 1 }
-      await this.#pause(written.readBytes + written.writtenBytes, signal)
-      return { blocksWritten: written.blocks, recordsMoved: written.records }
-    } catch (error) {
-      if (isAgentfsError(error, 'object_corrupt') || isAgentfsError(error, 'not_found')) return 'damaged'
-      throw error
-    }
+    const written = await this.#blocks.write(scope, run, signal).catch(unlessDamaged)
+    if (written === 'damaged') return written
+    if (written === undefined) return { lost: 1 }
+    await this.#pause(written.readBytes + written.writtenBytes, signal)
+    return { blocksWritten: written.blocks, recordsMoved: written.records }
   }
 
   async #pause(bytes: number, signal: AbortSignal | undefined): Promise<void> {
@@ -181,6 +178,12 @@ export class CompactChore implements Chore {
       })
     })
   }
+}
+
+/** What is not as it was written is left alone: it must not keep compaction from all streams that come after. */
+function unlessDamaged(error: unknown): 'damaged' {
+  if (isAgentfsError(error, 'object_corrupt') || isAgentfsError(error, 'not_found')) return 'damaged'
+  throw error
 }
 
 function sizeOf(run: readonly LiveSegment[]): number {

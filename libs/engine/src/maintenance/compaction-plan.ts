@@ -1,9 +1,10 @@
 import { type LiveSegment, segmentOverheadBytes } from '@agentfs/storage'
 
-/** Below this share of itself a segment is rewritten. */
-const LIVE_SHARE_MIN = 0.5
-/** Segments below this are small: so many neighbours of them are merged. */
-const SMALL_BYTES = 1024 * 1024
+/**
+ * Which segments may be worth a rewrite: below this share of itself one is rewritten; below this size it is small, and so
+ * many small neighbours are merged.
+ */
+export const WANTED = { liveShareMin: 0.5, smallBytes: 1024 * 1024 }
 const SMALL_MIN = 8
 /** What is read, and written, in one go. */
 const READ_BYTES_MAX = 16 * 1024 * 1024
@@ -38,12 +39,12 @@ function worthwhile(run: readonly LiveSegment[]): boolean {
 }
 
 function wanted(segment: LiveSegment): boolean {
-  return isSparse(segment) || segment.size < SMALL_BYTES
+  return isSparse(segment) || segment.size < WANTED.smallBytes
 }
 
 /** Measured by what it would become: entries cost bytes of their own, and a rewrite must always gain. */
 function isSparse(segment: LiveSegment): boolean {
-  return segment.liveEntries === 0 || rewrittenBytes([segment]) < segment.size * LIVE_SHARE_MIN
+  return segment.liveEntries === 0 || rewrittenBytes([segment]) < segment.size * WANTED.liveShareMin
 }
 
 /** The size that one segment with all that is live in some would have. */

@@ -207,6 +207,22 @@ describe('appends kept as beginnings of a later version', () => {
     }, 60_000)
   }
 
+  it('[DUR-1] fails and loses nothing where it slept past the grace time', async () => {
+    const { agentId, content } = await newLog(80)
+    nowMs += 2 * HOUR_MS
+    const collector = new Collector({ database: running.database, resources: running.resources, clock })
+    const asleep = prefixes(async (reached) => {
+      if (reached !== 'segment-put') return
+      nowMs += 2 * HOUR_MS
+      await collector.collectObjects(scope)
+      nowMs += 8 * 24 * HOUR_MS
+      await collector.collectObjects(scope)
+    })
+    expect(await toEnd(asleep, agentId)).toEqual({ lost: 1 })
+    await expectVersions(running.another(), agentId, content, 81)
+    expect(await toEnd(prefixes(), agentId)).toMatchObject({ prefixes: 80 })
+  }, 60_000)
+
   it('reaches every agent of a tenant where none is named, as workers have it', async () => {
     const logs = [await newLog(80), await newLog(80)]
     nowMs += 2 * HOUR_MS
@@ -229,7 +245,7 @@ describe('appends kept as beginnings of a later version', () => {
     await running.pack(caller, agentId)
     nowMs += 2 * HOUR_MS
     expect(await toEnd(prefixes(), agentId)).toEqual({})
-  })
+  }, 60_000)
 
   it('[CON-3] is a base to write on as any version is', async () => {
     const { agentId, content } = await newLog(80)

@@ -107,6 +107,22 @@ describe('[AUD-3] records in blocks', () => {
     expect((await fsck()).filter(isFault)).toEqual([])
   }, 60_000)
 
+  it('[DUR-1] are as they were where a worker slept past the grace time', async () => {
+    const collector = new Collector({ ...running, clock })
+    const woken = nowMs
+    const { counts } = await compact(async (point) => {
+      if (point !== 'segment-put') return
+      nowMs += 7_200_000
+      await collector.collectObjects(caller.principal.scope)
+      nowMs += 8 * DAY_MS
+      await collector.collectObjects(caller.principal.scope)
+    })
+    expect(counts).toEqual({ lost: 1 })
+    expect(await places(running.database)).toEqual(before.places)
+    // So that the rest is not old yet.
+    nowMs = woken
+  }, 60_000)
+
   it('move once, however many work at it, each row to its block', async () => {
     const steps = await Promise.all([1, 2, 3].map(() => compact()))
     const counts = steps.map((step) => step.counts)

@@ -6,6 +6,8 @@ import { KeyLedger } from '../followers/key-ledger.js'
 import type { Chore, ChoreRequest, ChoreStep } from './chore.js'
 
 const DAY_MS = 86_400_000
+/** However little is to be kept: a version that was just replaced may be what a client reads now, or writes on. */
+const KEPT_MS_MIN = 3_600_000
 const ZERO_ID = '00000000-0000-0000-0000-000000000000'
 /** What one step looks through, and what it takes at most: so much that the agent's commits do not notice. */
 const BATCH = { nodesMax: 500, versionsMax: 500 }
@@ -73,6 +75,6 @@ function cutoffsOf(settings: RetentionSettings, nowMs: number): RetentionCutoffs
     dailyDays = RETENTION_DAYS.dailyDays,
     deletedDays = RETENTION_DAYS.deletedDays,
   } = settings
-  const before = (days: number): Date => new Date(nowMs - days * DAY_MS)
+  const before = (days: number): Date => new Date(nowMs - Math.max(days * DAY_MS, KEPT_MS_MIN))
   return { allSince: before(allDays), dailySince: before(dailyDays), deletedSince: before(deletedDays) }
 }

@@ -76,7 +76,7 @@ async function visibleRows(tx: Transaction, how: string): Promise<string[]> {
 async function headsFaults(tx: Transaction): Promise<string[]> {
   const rows = await tx.query<{ name: string }>`
     select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname = current_schema() and c.relkind in ('r', 'p') and c.relname not in ('streams', 'followers')
+    where n.nspname = current_schema() and c.relkind in ('r', 'p') and c.relname not in ('streams', 'followers', 'storage_usage')
       and has_any_column_privilege(current_user, c.oid, 'select, insert, update')`
   return rows.map(({ name }) => `the heads role may use table ${name}`)
 }

@@ -13,8 +13,9 @@ export interface LiveSegment {
   readonly firstSeq: number
   readonly lastSeq: number
   readonly size: number
-  /** Sealed bytes that rows point at, and how many rows do. */
+  /** Sealed bytes that rows point at. */
   readonly liveBytes: number
+  /** How many rows do; of a large segment that is well used, which nobody wants to rewrite, 1. */
   readonly liveEntries: number
 }
 
@@ -69,8 +70,15 @@ export class CompactionStore {
     return row?.streamId
   }
 
-  /** The live segments of a stream, oldest first. Those of blocks are left out: they are full, and nothing in them ever dies. */
-  async liveSegments(scope: TenantScope, streamId: string): Promise<LiveSegment[]> {
+  /**
+   * The live segments of a stream, oldest first. Those of blocks are left out: they are full, and nothing in them ever dies.
+   * Rows are counted only where less than a share of a segment is used, or where it is small.
+   */
+  async liveSegments(
+    scope: TenantScope,
+    streamId: string,
+    { liveShareMin, smallBytes }: { readonly liveShareMin: number; readonly smallBytes: number },
+  ): Promise<LiveSegment[]> {
     return this.#database.withTenant(
       scope,
       (tx) => tx.query<LiveSegment>`
@@ -79,12 +87,13 @@ export class CompactionStore {
         from objects o
         join streams s on s.tenant_id = o.tenant_id and s.stream_id = o.stream_id
         cross join lateral (
-          select (select count(*) from records r
+          select case when o.live_bytes >= o.size * ${liveShareMin}::float8 and o.size >= ${smallBytes}::bigint then 1
+            else (select count(*) from records r
               where r.tenant_id = ${tx.tenantId} and r.stream_id = o.stream_id and r.object_id = o.object_id)
             + (select count(*) from versions v
               where v.tenant_id = ${tx.tenantId} and v.agent_id = o.stream_id and v.object_id = o.object_id)
             + (select count(*) from parts p
-              where p.tenant_id = ${tx.tenantId} and p.agent_id = o.stream_id and p.object_id = o.object_id) as entries) used
+              where p.tenant_id = ${tx.tenantId} and p.agent_id = o.stream_id and p.object_id = o.object_id) end as entries) used
         where o.tenant_id = ${tx.tenantId} and o.stream_id = ${streamId} and o.kind = 'segment' and o.state = 'live'
           and not exists (select from records r where r.tenant_id = ${tx.tenantId} and r.stream_id = o.stream_id
             and r.object_id = o.object_id and r.block_id is not null)
