@@ -1,6 +1,6 @@
 import type { TenantScope } from '@agentfs/access'
 import { AgentfsError } from '@agentfs/contracts'
-import { type Database, findReadsStreamId, lockStream } from '@agentfs/storage'
+import { type Database, findStreamKey, lockReadsStream, lockStream } from '@agentfs/storage'
 import type { KeyVault } from '../keys/key-vault.js'
 import type { EngineLog } from '../ports.js'
 import type { PackHint } from '../followers/pack-hint.js'
@@ -98,12 +98,15 @@ export class AuditBatch {
   }
 
   async #write({ scope, target }: Batch, drafts: readonly RecordDraft[]): Promise<void> {
+    const readsOf = target === 'tenant' ? null : target.readsOf
     const streamId = await this.#database.withTenant(scope, async (tx) => {
-      const id = target === 'tenant' ? scope.tenantId : await findReadsStreamId(tx, target.readsOf)
-      const stream = id === undefined ? undefined : await lockStream(tx, id)
-      if (stream === undefined) return undefined
-      const keys = await this.#vault.load(tx, [stream.keyId])
-      const key = keys.get(stream.keyId)
+      // One round trip: the key of a stream stays the same, whoever has its row.
+      const [stream, keyRow] = await Promise.all([
+        readsOf === null ? lockStream(tx, scope.tenantId) : lockReadsStream(tx, readsOf),
+        findStreamKey(tx, readsOf),
+      ])
+      if (stream === undefined || keyRow === undefined) return undefined
+      const [key] = (await this.#vault.unwrap(scope, [keyRow])).values()
       if (key === undefined) return undefined
       appendRecords(tx, stream, key, drafts)
       return stream.streamId

@@ -48,6 +48,22 @@ export function findKeys(tx: TenantTransaction, keyIds: readonly string[]): Prom
         select from tombstones t where t.tenant_id = ${tx.tenantId} and t.key_id in (w.id, ${tx.tenantId})) offset 0) k`
 }
 
+/** The key that seals a stream's records, unless it is gone or tombstoned: of an agent's reads, or of the tenant's own affairs. */
+export async function findStreamKey(
+  tx: TenantTransaction,
+  readsOf: string | null,
+): Promise<KeyRow | undefined> {
+  const { tenantId } = tx
+  const [row] = await tx.query<KeyRow>`
+    select k.key_id, k.key_version, k.wrapped from streams s
+    join content_keys k on k.tenant_id = s.tenant_id and k.key_id = s.key_id
+    where s.tenant_id = ${tenantId} and k.tenant_id = ${tenantId} and s.stream_id = case when ${readsOf}::uuid is null
+        then ${tenantId}::uuid
+        else (select stream_id from streams where tenant_id = ${tenantId} and agent_id = ${readsOf}::uuid and kind = 'reads') end
+      and not exists (select from tombstones t where t.tenant_id = ${tenantId} and t.key_id = k.key_id)`
+  return row
+}
+
 /** The id of the tenant's newest key of a purpose; for recovery, which has nothing else to go by. */
 export async function findNewestKey(tx: TenantTransaction, purpose: KeyPurpose): Promise<string | undefined> {
   const [row] = await tx.query<{ keyId: string }>`

@@ -36,6 +36,17 @@ export async function lockStream(tx: TenantTransaction, streamId: string): Promi
   return row
 }
 
+/** Takes the row of the stream of an agent's reads. */
+export async function lockReadsStream(
+  tx: TenantTransaction,
+  agentId: string,
+): Promise<StreamRow | undefined> {
+  const [row] = await tx.query<StreamRow>`
+    select stream_id, kind, agent_id, key_id, epoch, head_seq, merkle_size, merkle_range, grants_version
+    from streams where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and kind = 'reads' for update`
+  return row
+}
+
 /** An agent with its stream, both rows locked for this transaction. */
 export interface LockedAgent extends StreamRow {
   readonly agentId: string
@@ -107,11 +118,4 @@ export async function storedThrough(
     select epoch, seq from followers
     where tenant_id = ${tx.tenantId} and stream_id = ${streamId} and follower = 'packer'`
   return row ?? { epoch: 0, seq: 0 }
-}
-
-/** The stream of an agent's reads. */
-export async function findReadsStreamId(tx: TenantTransaction, agentId: string): Promise<string | undefined> {
-  const [row] = await tx.query<{ streamId: string }>`
-    select stream_id from streams where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and kind = 'reads'`
-  return row?.streamId
 }
