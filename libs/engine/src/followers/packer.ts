@@ -1,5 +1,5 @@
 import type { TenantScope } from '@agentfs/access'
-import { uuidv7 } from '@agentfs/contracts'
+import { AgentfsError, uuidv7 } from '@agentfs/contracts'
 import {
   type NewObject,
   ObjectRowsStore,
@@ -112,22 +112,26 @@ export class Packer {
     // Side by side: awaited before anything of the agent is switched over.
     const tenantStored = this.#storeTenantFirst(scope, stream, signal)
     tenantStored.catch(() => undefined)
-    const ahead = this.#throughGate(signal, () => this.#isBucketAhead(scope, stream))
-    ahead.catch(() => undefined)
+    // Awaited before a segment of the stream is written.
+    const bucketKnown = this.#assertBucketKnown(scope, stream)
+    bucketKnown.catch(() => undefined)
     try {
       const offloaded = await this.#offload.offload(scope, stream, plan, signal)
-      if (await ahead) {
-        const detail = 'the database is older than its bucket; nothing is stored'
-        throw new AgentfsError('unavailable', { detail })
-      }
-      const outcome = await this.#packPlan(scope, stream, plan, tenantStored, signal)
+      const outcome = await this.#packPlan(scope, stream, plan, { bucketKnown, tenantStored }, signal)
       if (outcome.kind !== 'stored') return outcome
       this.#onStored(scope, stream.streamId, outcome.through)
       return { ...outcome, bytes: outcome.bytes + offloaded.bytes, puts: outcome.puts + offloaded.puts }
     } finally {
       // Where the agent's own failed, nothing may go on behind the caller's back.
-      await tenantStored.catch(() => undefined)
+      await Promise.allSettled([tenantStored, bucketKnown])
     }
+  }
+
+  /** What is in the bucket beyond the database is another history: nothing may be written beside it. */
+  async #assertBucketKnown(scope: TenantScope, stream: PackableStream): Promise<void> {
+    if (!(await this.#isBucketAhead(scope, stream))) return
+    const detail = 'the database is older than its bucket; nothing is stored'
+    throw new AgentfsError('unavailable', { detail })
   }
 
   /** A stream without commits to store: that of an erased tenant waits for its tombstone to be in the ledger [ENC-3]. */
@@ -150,7 +154,7 @@ export class Packer {
     scope: TenantScope,
     stream: PackableStream,
     plan: PackPlan,
-    tenantStored: Promise<void>,
+    conditions: { readonly bucketKnown: Promise<void>; readonly tenantStored: Promise<void> },
     signal?: AbortSignal,
   ): Promise<PackOutcome> {
     const { epoch, firstSeq, lastSeq } = plan
@@ -168,8 +172,9 @@ export class Packer {
     await this.#objectRows.insertWriting(scope, objects, this.#now())
     await this.#crashPoints('claimed')
     try {
+      await conditions.bucketKnown
       await this.#putBoth(scope, object, segment, piece, signal)
-      await tenantStored
+      await conditions.tenantStored
     } catch (error) {
       const objectIds = objects.map(({ objectId }) => objectId)
       await this.#objectRows.giveUp(scope, objectIds, this.#now()).catch(() => undefined)
