@@ -47,7 +47,11 @@ export async function drive(
   const running = Promise.all(Array.from({ length: lanes }, (_, number) => lane(number)))
   await Promise.race([warm(() => took.length), running])
   took = []
-  const before = { api: processorSeconds(apiPid), postgres: familySeconds(postgresPid), at: performance.now() }
+  const before = {
+    api: processorSeconds(apiPid),
+    postgres: familySeconds(postgresPid),
+    at: performance.now(),
+  }
   await Promise.race([waited(seconds * 1_000), running])
   const count = took.length
   const elapsed = (performance.now() - before.at) / 1_000

@@ -57,7 +57,11 @@ async function measureFloor(postgresPid: number): Promise<void> {
     const request = requestBytes('GET', path, {})
     const options = { lanes: FLOOR_LANES, seconds }
     const measured = { apiPid: pidOf(floor), postgresPid }
-    add(operation, '', await drive(options, measured, (lane) => lanes[lane]?.send(request) ?? Promise.reject()))
+    add(
+      operation,
+      '',
+      await drive(options, measured, (lane) => lanes[lane]?.send(request) ?? Promise.reject()),
+    )
     for (const lane of lanes) lane.close()
   }
   await floor.stop()
@@ -80,9 +84,7 @@ async function startApi(): Promise<{ api: Program; url: string; startMs: number 
   const from = performance.now()
   const api = new Program('apps/server/bin/agentfs-server.mjs', ['start', '--role', 'api'], {
     ...environment,
-    ...(values.profile === undefined
-      ? {}
-      : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${values.profile}` }),
+    ...(values.profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${values.profile}` }),
   })
   programs.push(api)
   await api.printed(/^ready http/m)

@@ -35,7 +35,11 @@ export async function measureRest(
       goal: '>= 1,500/s',
       run: async () => writes(await makeTenants(url, 32), 32),
     },
-    { operation: 'sync push of 100 x 1 KB, 8 clients', goal: '>= 100/s', run: () => pushes(homes.slice(0, 8)) },
+    {
+      operation: 'sync push of 100 x 1 KB, 8 clients',
+      goal: '>= 100/s',
+      run: () => pushes(homes.slice(0, 8)),
+    },
   ]
   const rows: RestRow[] = []
   for (const { operation, goal, run } of loads.filter((load) => load.operation.includes(only))) {

@@ -37,9 +37,11 @@ export async function findNode(
     select n.node_id, n.kind, n.mode, n.uid, n.gid, n.mtime_sec, n.mtime_nsec, n.ctime_sec, n.ctime_nsec, n.size,
       n.head_version, n.number, n.links, n.target, n.xattrs, n.content_key_id, n.created_at, n.modified_at,
       n.modified_by, n.seq, n.deleted_at, n.deleted_parent, n.deleted_name
-    from nodes n where n.tenant_id = ${tenantId} and n.agent_id = ${agentId} and n.node_id = coalesce((
+    from (select coalesce((
       select a.node_id from aliases a where a.tenant_id = ${tenantId} and a.agent_id = ${agentId} and a.alias_id = ${nodeId}::uuid
-    ), ${nodeId}::uuid)`
+    ), ${nodeId}::uuid) as id offset 0) r
+    cross join lateral (
+      select * from nodes where tenant_id = ${tenantId} and agent_id = ${agentId} and node_id = r.id offset 0) n`
   return row
 }
 

@@ -37,7 +37,7 @@ export async function loadTree(
     tx.query<AskedRow & NodeRow>`
       select w.id as asked_id, r.id as actual_id, n.* from unnest(${ids}::uuid[]) as w(id)
       cross join lateral (select coalesce((
-        select node_id from aliases where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = w.id), w.id) as id) r
+        select node_id from aliases where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = w.id), w.id) as id offset 0) r
       left join lateral (
         select * from nodes where tenant_id = ${tenantId} and agent_id = ${agentId} and node_id = r.id offset 0) n on true`,
     needs.names.length === 0
@@ -46,7 +46,7 @@ export async function loadTree(
       select e.parent_id, e.name, n.* from unnest(${parents}::uuid[], ${names}::bytea[]) as w(parent_id, name)
       cross join lateral (select coalesce((
         select node_id from aliases where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = w.parent_id),
-        w.parent_id) as id) r
+        w.parent_id) as id offset 0) r
       cross join lateral (
         select * from entries
         where tenant_id = ${tenantId} and agent_id = ${agentId} and parent_id = r.id and name = w.name offset 0) e
@@ -61,7 +61,7 @@ export async function loadTree(
         select e.node_id from unnest(${parents}::uuid[], ${names}::bytea[]) as w(parent_id, name)
         cross join lateral (select coalesce((
           select node_id from aliases where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = w.parent_id),
-          w.parent_id) as id) r
+          w.parent_id) as id offset 0) r
         cross join lateral (
           select node_id from entries
           where tenant_id = ${tenantId} and agent_id = ${agentId} and parent_id = r.id and name = w.name offset 0) e

@@ -205,7 +205,10 @@ class Turn implements pg.Submittable {
   handleRowDescription({ fields }: { readonly fields: readonly FieldDescription[] }): void {
     const plan = this.#plans[this.#at]
     if (plan === undefined) return
-    plan.columns = fields.map(({ name, dataTypeID }) => ({ name: camelCase(name), parse: parserOf(dataTypeID) }))
+    plan.columns = fields.map(({ name, dataTypeID }) => ({
+      name: camelCase(name),
+      parse: parserOf(dataTypeID),
+    }))
   }
 
   handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {

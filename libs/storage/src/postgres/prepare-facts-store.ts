@@ -66,7 +66,7 @@ function findNodesWithKeys(
     select w.id as asked_id, n.node_id, n.content_key_id, n.head_version, k.key_id as opening_key_id, k.key_version, k.wrapped
     from unnest(${arrayLiteral(nodeIds)}::uuid[]) as w(id)
     cross join lateral (select coalesce((
-      select node_id from aliases where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = w.id), w.id) as id) r
+      select node_id from aliases where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = w.id), w.id) as id offset 0) r
     cross join lateral (
       select * from nodes where tenant_id = ${tenantId} and agent_id = ${agentId} and node_id = r.id offset 0) n
     left join lateral (
@@ -114,7 +114,7 @@ export function findHeadsWithKeys(
       k.wrapped
     from unnest(${arrayLiteral(nodeIds)}::uuid[]) as w(id)
     cross join lateral (select coalesce((
-      select node_id from aliases where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = w.id), w.id) as id) r
+      select node_id from aliases where tenant_id = ${tenantId} and agent_id = ${agentId} and alias_id = w.id), w.id) as id offset 0) r
     cross join lateral (
       select head_version from nodes where tenant_id = ${tenantId} and agent_id = ${agentId} and node_id = r.id offset 0) n
     cross join lateral (

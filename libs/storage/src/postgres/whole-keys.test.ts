@@ -40,12 +40,14 @@ describe('a database without statistics', () => {
   })
 
   it.each(LOOKUPS)('looks %s up by all of tenant_id, %s at once', async (table, columns) => {
-    const all = ['tenant_id', ...columns]
+    const all: readonly string[] = ['tenant_id', ...columns]
     const conditions = all.map((column, index) => `${column} = $${index + 1}`).join(' and ')
-    const plan = await sql.unsafe(`explain (generic_plan) select * from ${table} where ${conditions}`).simple()
+    const plan = await sql
+      .unsafe(`explain (generic_plan) select * from ${table} where ${conditions}`)
+      .simple()
     const text = plan.map((row) => String(row['QUERY PLAN'])).join('\n')
     // An index on nodes' ids need not have the agent: no two agents of a tenant have one node.
-    if (columns.includes('node_id') && table === 'entries') return expect(text).toContain('entries_node')
+    if (all.includes('node_id') && table === 'entries') return expect(text).toContain('entries_node')
     for (const index of all.keys()) expect(text).toMatch(new RegExp(`Index Cond: .*\\$${index + 1}\\b`))
     expect(text).not.toContain('Filter')
   })
