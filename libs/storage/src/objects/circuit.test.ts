@@ -97,7 +97,7 @@ describe('the circuit before a store', () => {
   })
 
   it('opens when a call hangs beyond its limit, and ends those that are under way, deaf ones too', async () => {
-    const deaf = () => new Promise<string>(() => undefined)
+    const deaf = () => Promise.withResolvers<string>().promise
     const began = performance.now()
     const outcomes = await Promise.allSettled([call(deaf, 30), call(deaf, 60_000), call(deaf, 60_000)])
     expect(performance.now() - began).toBeLessThan(10_000)
@@ -107,7 +107,7 @@ describe('the circuit before a store', () => {
   })
 
   it('ends only the slow call where others are answered meanwhile', async () => {
-    const slow = call(() => new Promise(() => undefined), 50)
+    const slow = call(() => Promise.withResolvers<string>().promise, 50)
     nowMs += 10
     await good()
     await expect(slow).rejects.toMatchObject({ code: 'unavailable' })
