@@ -148,7 +148,7 @@ class Recovery {
     const bucket = await Bucket.of(resources, scope)
     const tools = this.#tools(bucket)
     const ledger = await readLedger(bucket, scope)
-    if (await keepErased(database, scope, ledger)) {
+    if (await keepErased({ database, resources, clock: this.#clock }, scope, ledger, this.#options.signal)) {
       this.#tenants.push({ tenant: tenantId, ...NOTHING })
       return
     }
