@@ -17,7 +17,7 @@ describe('what storage costs over time', () => {
     expect(settledRatio).toBeLessThan(5)
     // Each version but the head is a beginning of another one, and reads: `measureAppends` compared two.
     expect(versions).toEqual({ all: 401, beginnings: 400 })
-  }, 120_000)
+  }, 300_000)
 
   it('files that are overwritten all the time: at most twice what is live and what retention keeps, beside what waits for its grace time', async () => {
     const { samples, last, worstRatio } = await measureOverwrites(service, {
@@ -30,7 +30,7 @@ describe('what storage costs over time', () => {
     // Nothing is left by then but the files.
     expect(last).toMatchObject({ retainedBytes: 0, graceBytes: 0 })
     expect(ratioOf(last)).toBeLessThan(1)
-  }, 120_000)
+  }, 300_000)
 
   it('[DUR-1] 1,000 small writes of one agent: at most 4 PUTs in a burst, and 8 at 10 a second, whatever is put', async () => {
     const write = (index: number): Promise<unknown> =>
@@ -48,5 +48,5 @@ describe('what storage costs over time', () => {
     }
     await service.pass(120_000)
     expect(service.store.tenantPuts - before).toBeLessThanOrEqual(8)
-  }, 120_000)
+  }, 300_000)
 })

@@ -1,8 +1,8 @@
 // What storage costs over time, on a simulated clock:
 //   node bench/dist/economy/main.js appends [86400]      a line of 100 bytes each second onto a log of 900 KiB
 //   node bench/dist/economy/main.js overwrites [3600]    20 files of 1 to 64 KiB, one of them overwritten each second
-// Ctrl-C ends the writing, not the run: what was written until then is measured.
 //   node bench/dist/economy/main.js overwrites 3600 0    the same, of an agent that keeps every version for so many days
+// Ctrl-C ends the writing, not the run: what was written until then is measured.
 import { type AppendsFigures, measureAppends } from './appends.js'
 import type { BucketCensus } from './bucket-census.js'
 import { measureOverwrites, type OverwritesFigures, ratioOf, type SpaceSample } from './overwrites.js'
