@@ -132,18 +132,6 @@ describe('appends kept as beginnings of a later version', () => {
     return found
   }
 
-  it('finds what there is to do by itself, as workers ask, who name no agent', async () => {
-    await newLog(80)
-    nowMs += 2 * HOUR_MS
-    let [resume, found]: [string | null, number] = [null, 0]
-    do {
-      const step = await prefixes().step(scope, { agentId: null, dryRun: true, resume })
-      found += step.counts['prefixes'] ?? 0
-      ;({ resume } = step)
-    } while (resume !== null)
-    expect(found).toBeGreaterThanOrEqual(79)
-  })
-
   it('[DUR-1] [DUR-6] frees what old versions held alone; each reads as before, also after recovery, and can be restored', async () => {
     const { agentId, content } = await newLog(APPENDS)
     const before = await liveBytes(agentId)

@@ -1,5 +1,5 @@
 import { uuidv7 } from '@agentfs/contracts'
-import { type Database, PackingStore } from '@agentfs/storage'
+import { type Database, ObjectRowsStore, PackingStore } from '@agentfs/storage'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Caller } from '../caller.js'
 import type { Engine } from '../engine.js'
@@ -106,6 +106,14 @@ describe('[DUR-6] a database that lacks less than its count tells', () => {
     await put(running.engine, 'b.md', 'stored within the minute')
     await storeAll(running.database)
     expect(await of(running.database).anywhere()).toBe(false)
+    expect(await of(backup.database).anywhere()).toBe(true)
+
+    // A row of what is only being written, long after, is not how far it knows the bucket.
+    const writing = '0fffffff-ffff-7000-8000-000000000001'
+    const objectKey = `tenants/${scope.tenantId}/agents/${agent.id}/seg/${writing}`
+    const object = { objectId: writing, streamId: agent.id, kind: 'segment', objectKey } as const
+    const place = { epoch: 0, firstSeq: 9, lastSeq: 9 }
+    await new ObjectRowsStore(backup.database).insertWriting(scope, [{ ...object, ...place }], new Date())
     expect(await of(backup.database).anywhere()).toBe(true)
 
     // Nothing of the older database is stored: the packer asks first, once for each stream.

@@ -9,11 +9,14 @@ export interface StreamOfTenant {
   readonly agentId: string | null
 }
 
-/** The newest segment of a stream by its id, which tells when it was made; undefined before the first. */
+/**
+ * The segment in which the last stored commits of a stream stand, by its id, which tells when it was made; undefined before the
+ * first. What is only being written, by whoever asks perhaps, and what compaction copied since say nothing of that time.
+ */
 export async function newestSegmentId(tx: TenantTransaction, streamId: string): Promise<string | undefined> {
   const [row] = await tx.query<{ objectId: string }>`
-    select object_id from objects where tenant_id = ${tx.tenantId} and stream_id = ${streamId} and kind = 'segment'
-    order by object_id desc limit 1`
+    select object_id from objects where tenant_id = ${tx.tenantId} and stream_id = ${streamId} and kind = 'segment' and size > 0
+    order by epoch desc, last_seq desc, object_id limit 1`
   return row?.objectId
 }
 
