@@ -214,6 +214,8 @@ describe('appends kept as beginnings of a later version', () => {
   it('reaches every agent of a tenant where none is named, as workers have it', async () => {
     const logs = [await newLog(80), await newLog(80)]
     nowMs += 2 * HOUR_MS
+    const dry = await prefixes().step(scope, { agentId: null, dryRun: true, resume: null })
+    expect(dry.resume).not.toBeNull()
     expect(await toEnd(prefixes(), null)).toMatchObject({ prefixes: 160 })
     for (const { agentId, content } of logs) await expectVersions(running.another(), agentId, content, 81)
   }, 60_000)
