@@ -42,14 +42,15 @@ describe('a pipeline', () => {
     const at = new Date('2026-01-02T03:04:05.678Z')
     const bytes = randomBytes(3 * 1_048_576)
     const text = 'quotes " and \' and \\, a line\nand π, 𝒳 and 漢'
-    const [row] = await query(
-      `select $1::text as text, $2::bytea as bytes, $3::bytea as no_bytes, $4::boolean as yes, $5::bigint as large,
+    const [{ returned, ...row } = { returned: null }] = (await query(
+      `select $1::text as text, $2::bytea as returned, $3::bytea as no_bytes, $4::boolean as yes, $5::bigint as large,
         $6::timestamptz as at, $7::jsonb as json, $8::text[] as words, $9::text as nothing, $10::text as empty`,
       [text, bytes, new Uint8Array(0), true, 2 ** 52, at, '{"a":[1]}', '{"a b","c\\"d",e}', null, ''],
-    )
+    )) as { returned: Buffer | null }[]
+    // Compared byte by byte by the matcher this would take minutes.
+    expect(returned?.equals(bytes)).toBe(true)
     expect(row).toEqual({
       text,
-      bytes,
       noBytes: Buffer.alloc(0),
       yes: true,
       large: 2 ** 52,
@@ -107,11 +108,11 @@ describe('a pipeline', () => {
         ).length > 0,
       { deadlineMs: 10_000, what: 'the query to run' },
     )
-    const later = query('select 2')
+    const later = Promise.allSettled([query('select 2')])
     await query('select pg_terminate_backend($1)', [pid], second)
     await second.close()
     for (const { status } of await outcomes) expect(status).toBe('rejected')
-    await expect(later).rejects.toMatchObject({ code: 'unavailable' })
+    expect(await later).toMatchObject([{ status: 'rejected', reason: { code: 'unavailable' } }])
     await waitFor(() => Promise.resolve(ended), { deadlineMs: 5_000, what: 'the end to show' })
   })
 })
