@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { AgentHandle } from '@agentfs/sdk'
 import { waitFor } from '@agentfs/testkit'
@@ -33,15 +32,18 @@ const cli = (...args: string[]): Promise<Finished> => machine.cli(args, { limitM
 describe('run', () => {
   it('answers as a shell does where there is no such command, and leaves no folder behind', async () => {
     await machineOf('run-nothing')
-    const folders = async (): Promise<string[]> =>
-      (await readdir(tmpdir())).filter((name) => name.startsWith('agentfs-run-'))
-    const before = await folders()
-    const done = await cli('run', '--', 'no-such-command')
+    // A folder of its own for what is temporary: others make such folders, too.
+    const temporary = join(machine.home, 'temporary')
+    await mkdir(temporary)
+    const done = await machine.cli(['run', '--', 'no-such-command'], {
+      environment: { TMPDIR: temporary },
+      limitMs: 60_000,
+    })
     expect({ code: done.code, stderr: done.stderr }).toEqual({
       code: 127,
       stderr: expect.stringMatching(/no-such-command: there is no such command/),
     })
-    expect((await folders()).filter((name) => !before.includes(name))).toEqual([])
+    expect(await readdir(temporary)).toEqual([])
   })
 
   it('without -- before options of the command, the message says where it goes', async () => {

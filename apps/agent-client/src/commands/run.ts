@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rmdir } from 'node:fs/promises'
 import { constants, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { EXIT } from '../exit-codes.js'
 import type { CommandContext } from './context.js'
 import { startMount, unpushedText, type MountOptions } from './mount.js'
@@ -38,7 +39,7 @@ async function runMounted(
   try {
     code = await runCommand(argv, running.session.directory, variables)
   } catch (error) {
-    const known = notStarted(error)
+    const known = notStarted(error, argv[0] ?? '', variables['PATH'] ?? '')
     if (known === undefined) {
       await running.leave(FLUSH_MS)
       throw error
@@ -53,10 +54,18 @@ async function runMounted(
 }
 
 /** What a shell answers for a command that cannot be started. */
-function notStarted(error: unknown): { code: number; reason: string } | undefined {
+function notStarted(
+  error: unknown,
+  command: string,
+  path: string,
+): { code: number; reason: string } | undefined {
   const cause = (error as NodeJS.ErrnoException).code
-  if (cause === 'ENOENT') return { code: 127, reason: 'there is no such command' }
-  return cause === 'EACCES' ? { code: 126, reason: 'it cannot be executed' } : undefined
+  if (cause !== 'ENOENT' && cause !== 'EACCES') return undefined
+  // A folder of PATH that may not be searched makes EACCES of a name that stands nowhere.
+  const stands = command.includes('/') || path.split(delimiter).some((it) => existsSync(join(it, command)))
+  return cause === 'ENOENT' || !stands
+    ? { code: 127, reason: 'there is no such command' }
+    : { code: 126, reason: 'it cannot be executed' }
 }
 
 /** Runs a command in the mount; signals go on to it, and its exit status comes back (128 + n for a signal). */
