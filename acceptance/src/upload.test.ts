@@ -29,7 +29,7 @@ function sdkOn(url: string): { client: AgentfsClient; sent: string[]; resent: st
   const resent: string[] = []
   const answered = new Set<string>()
   const watching: typeof fetch = async (input, init) => {
-    const part = /\/parts\/([0-9a-f-]{36})/.exec(String(input))?.[1]
+    const part = /\/parts\/([0-9a-f-]{36})/.exec(input instanceof Request ? input.url : input.toString())?.[1]
     if (part === undefined) return fetch(input, init)
     sent.push(part)
     if (answered.has(part)) resent.push(part)

@@ -2,7 +2,7 @@
 // time that each process took (what a machine without other work would reach with one core), and how much memory each
 // gained. `node bench/dist/large-file.js [MiB] [rest | mount]`, 2048 and both where nothing is said; the disk needs three
 // times as much.
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { createReadStream, createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
@@ -10,9 +10,11 @@ import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
 import { type Program, startMount, startService } from './running-service.js'
 
 const MIB = 1_048_576
+const execute = promisify(execFile)
 /** USER_HZ, which Linux shows to programs as 100 on every architecture of ours. */
 const TICKS_PER_SECOND = 100
 const mib = Number(process.argv[2] ?? 2048)
@@ -45,10 +47,13 @@ async function measured(
       peak.set(who, Math.max(peak.get(who) ?? 0, program.residentMiB()))
   }, 100)
   const from = performance.now()
-  await run()
+  try {
+    await run()
+  } finally {
+    clearInterval(look)
+  }
   const seconds = (performance.now() - from) / 1000
   const megabytes = (mib * MIB) / 1e6
-  clearInterval(look)
   const memory = [...peak].map(([who, most]) => {
     const start = before.get(who) ?? 0
     const took = processorSeconds(watched[who]?.child.pid) - (cpu.get(who) ?? 0)
@@ -101,11 +106,7 @@ try {
       await file.close()
       const cli = join(import.meta.dirname, '../../apps/agent-client/bin/agentfs-client.mjs')
       const home = join(scratch, 'client')
-      const done = spawnSync(process.execPath, [cli, 'sync', directory], {
-        env: { HOME: home },
-        encoding: 'utf8',
-      })
-      if (done.status !== 0) throw new Error(done.stderr)
+      await execute(process.execPath, [cli, 'sync', directory, '--timeout', '7200'], { env: { HOME: home } })
     })
     await measured('mount out', both, () =>
       pipeline(createReadStream(path, { highWaterMark: MIB }), createWriteStream('/dev/null')),

@@ -3,7 +3,7 @@ import type { FilesystemStore } from '@agentfs/sync'
 import { errnoOf } from './errno.js'
 
 /** How long a writer waits while nothing goes up. */
-export const STALLED_MS = 30_000
+const STALLED_MS = 30_000
 /** What is kept of the journal for what is not content: names and attributes are taken while writers wait. */
 const RESERVE_BYTES_MAX = 64 * 1_048_576
 const RESERVE_SHARE = 16

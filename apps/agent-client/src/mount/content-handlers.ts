@@ -122,10 +122,11 @@ export function contentHandlers(core: MountCore): FuseHandlers {
           if (killSuidgid) clearSetId(ino)
           reply.written(data.length)
         }
-        if (!core.backPressure.mustWait(request.data.length)) return void write(request.data)
-        // The session reads the next request into the same memory.
-        const data = Buffer.from(request.data)
-        core.backPressure.wait(reply, data.length, () => write(data))
+        if (core.backPressure.mustWait(request.data.length)) {
+          // The session reads the next request into the same memory.
+          const data = Buffer.from(request.data)
+          core.backPressure.wait(reply, data.length, () => write(data))
+        } else write(request.data)
       })
     },
 
