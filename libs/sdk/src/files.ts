@@ -11,6 +11,7 @@ import type { Http, RequestBody, RequestOptions } from './http.js'
 import { encodePath } from './paths.js'
 import { SyncRoutes } from './sync.js'
 import { upload, type UploadOptions, type UploadSource } from './upload.js'
+import type { WriteBody, WriteOptions } from './write-options.js'
 
 /** What a reader may ask for. */
 export interface ReadOptions {
@@ -34,18 +35,6 @@ export interface FileContent {
   readonly contentType: string
 }
 
-/** Preconditions of a write [CON-6]. */
-export interface WriteOptions {
-  /** Only where the head still is this version. */
-  readonly ifMatch?: string
-  /** Only where nothing exists yet. */
-  readonly createOnly?: boolean
-  /** Make missing directories. */
-  readonly parents?: boolean
-  readonly signal?: AbortSignal
-  readonly timeoutMs?: number
-}
-
 /** How an append is sent. */
 export interface AppendOptions {
   /** With the same key an append may be sent again after a lost answer: it is carried out once. */
@@ -53,9 +42,6 @@ export interface AppendOptions {
   readonly signal?: AbortSignal
   readonly timeoutMs?: number
 }
-
-/** What can be written. */
-export type WriteBody = string | Uint8Array | ReadableStream<Uint8Array>
 
 /** The files of one agent, by path. */
 export class Files {

@@ -1,5 +1,6 @@
 export { AgentfsClient, AgentHandle } from './client.js'
-export { Files, type FileContent, type ReadOptions, type WriteBody, type WriteOptions } from './files.js'
+export { Files, type FileContent, type ReadOptions } from './files.js'
+export type { WriteBody, WriteOptions } from './write-options.js'
 export { Http, type ConnectionOptions, type RequestOptions } from './http.js'
 export { MESSAGE_PACK, packMessage, unpackMessage } from './message-pack.js'
 export { encodePath } from './paths.js'

@@ -4,11 +4,12 @@ import {
   PART_BYTES_MAX,
   RETRIABLE,
   uuidv7,
+  type Stat,
   type WriteAnswer,
 } from '@agentfs/contracts'
-import type { Files, WriteOptions } from './files.js'
 import type { Http } from './http.js'
 import type { SyncRoutes } from './sync.js'
+import type { WriteBody, WriteOptions } from './write-options.js'
 
 /** What can be uploaded: bytes, a Blob or File, or a stream of bytes, which is read once. */
 export type UploadSource = Uint8Array | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>
@@ -34,7 +35,11 @@ export interface UploadOptions extends Omit<WriteOptions, 'timeoutMs'> {
 export interface UploadTarget {
   readonly http: Http
   readonly base: string
-  readonly files: Pick<Files, 'stat' | 'write'>
+  /** The files of the agent, as `Files` has them. */
+  readonly files: {
+    stat(path: string): Promise<Stat>
+    write(path: string, body: WriteBody, options?: WriteOptions): Promise<WriteAnswer>
+  }
   readonly sync: Pick<SyncRoutes, 'putPart' | 'missingParts'>
 }
 
