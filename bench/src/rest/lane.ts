@@ -62,7 +62,7 @@ export class Lane {
     if (all.length < end + 4 + length) return
     this.#chunks = []
     const body = all.subarray(end + 4)
-    if (/^HTTP\/1\.1 2/.test(head)) this.#answered?.(body)
+    if (head.startsWith('HTTP/1.1 2')) this.#answered?.(body)
     else this.#failed?.(new Error(`${head.slice(0, head.indexOf('\r'))}: ${body.toString()}`))
   }
 }

@@ -60,7 +60,11 @@ async function measureFloor(postgresPid: number): Promise<void> {
     add(
       operation,
       '',
-      await drive(options, measured, (lane) => lanes[lane]?.send(request) ?? Promise.reject()),
+      await drive(
+        options,
+        measured,
+        (lane) => lanes[lane]?.send(request) ?? Promise.reject(new Error('no such lane')),
+      ),
     )
     for (const lane of lanes) lane.close()
   }

@@ -36,7 +36,7 @@ describe('a log file', () => {
       throw new Error('over')`
     expect(() =>
       execFileSync(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' }),
-    ).toThrow()
+    ).toThrow('Command failed')
     expect(await readFile(path, 'utf8')).toBe('last words\n')
   })
 
