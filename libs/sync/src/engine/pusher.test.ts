@@ -59,7 +59,10 @@ function answer(route: string, query: URLSearchParams, init?: RequestInit): unkn
   }
 }
 
-function startPusher(store: AsyncStore = directStore(here.store)): Pusher {
+function startPusher(
+  store: AsyncStore = directStore(here.store),
+  quiet: { quietMs: number; quietMaxMs: number } = { quietMs: 1, quietMaxMs: 5 },
+): Pusher {
   const routes = new AgentfsClient({ url: 'http://127.0.0.1:1', fetch: line }).agent('a').sync
   const follower = new Follower({
     store,
@@ -69,8 +72,7 @@ function startPusher(store: AsyncStore = directStore(here.store)): Pusher {
   const made = new Pusher({
     store,
     routes,
-    quietMs: 1,
-    quietMaxMs: 5,
+    ...quiet,
     random: () => 0,
     onInvalidate: () => undefined,
     onRejected: () => undefined,
@@ -130,6 +132,30 @@ describe('pushing through failures [SY-15]', () => {
     expect(here.store.rejectedItems()).toEqual([])
     expect(here.textAt('a', service)).toBe('one')
     expect(service.commits).toHaveLength(1)
+  })
+
+  it('[SY-14] cuts no save in two that begins just before an answer comes', async () => {
+    const ino = here.put('a', 'one')
+    const store = directStore(here.store)
+    let saves = 0
+    const saving: AsyncStore = {
+      ...store,
+      settlePush: async (answered) => {
+        const settled = await store.settlePush(answered)
+        if (saves++ === 0) {
+          // As `> a` in a shell: truncated now, written a moment later.
+          here.store.truncate(ino, 0)
+          void pause(5, new AbortController().signal).then(() => {
+            here.store.write(ino, 0, Buffer.from('two'))
+          })
+        }
+        return settled
+      },
+    }
+    startPusher(saving, { quietMs: 100, quietMaxMs: 1_000 }).hurry()
+    await until('both pushes', () => saves === 2 && pushed())
+    expect(service.contentAt('a')).toBe('two')
+    expect(service.commits).toHaveLength(2)
   })
 
   it('[SY-15] waits as long as the service asked for, though more is written meanwhile', async () => {

@@ -40,8 +40,9 @@ export class Pusher {
   #wake: (() => void) | undefined
   #hurry = false
   #dirty = true
-  #firstDirtyMs = 0
   #lastDirtyMs = 0
+  /** When the next push is formed at the latest. */
+  #formByMs = 0
   #paused = true
   #maintainedMs = 0
   #backingOff = false
@@ -59,7 +60,7 @@ export class Pusher {
   /** Something was journaled. */
   notice(): void {
     const now = performance.now()
-    if (!this.#dirty) this.#firstDirtyMs = now
+    if (!this.#dirty) this.#formByMs = now + this.#options.quietMaxMs
     this.#dirty = true
     this.#lastDirtyMs = now
     if (!this.#backingOff) this.#wake?.()
@@ -115,7 +116,9 @@ export class Pusher {
         await this.#settle(() => this.#options.store.settlePush(answer))
         failures = 0
         this.#dirty = true
-        this.#hurry = true
+        // What came meanwhile has waited for the answer already; but a save that is under way should not be cut in two, which
+        // readers elsewhere would see as an empty file.
+        this.#formByMs = performance.now() + 2 * this.#options.quietMs
       } catch (error) {
         this.#dirty = true
         failures++
@@ -195,8 +198,7 @@ export class Pusher {
   #quietLeftMs(): number {
     const now = performance.now()
     const quiet = this.#lastDirtyMs + this.#options.quietMs - now
-    const most = this.#firstDirtyMs + this.#options.quietMaxMs - now
-    return Math.min(quiet, most)
+    return Math.min(quiet, this.#formByMs - now)
   }
 
   /** Waits after a failure: what is journaled meanwhile waits too, only `resume` and `hurry` end it early. */
