@@ -102,9 +102,8 @@ export async function startEngine(
     return { database: opened, engine: engineOn(opened) }
   }
   const copyDatabase = async (): Promise<{ database: Database; engine: Engine }> => {
-    await cluster.disconnect(name)
-    const copy = await cluster.createDatabase({ template: name })
-    return openedAt(copy.url)
+    const { url: copy } = await cluster.copyDatabase(name)
+    return openedAt(copy)
   }
   return {
     engine: another(),

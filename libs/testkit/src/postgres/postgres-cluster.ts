@@ -13,6 +13,7 @@ import { createDataDirectory, SUPERUSER } from './template.js'
 import { unprivilegedOwner } from './unprivileged-owner.js'
 import { Watchdog } from './watchdog.js'
 
+const COPY_ATTEMPTS = 5
 const START_DEADLINE_MS = 20_000
 const STOP_DEADLINE_MS = 10_000
 
@@ -109,11 +110,20 @@ export class PostgresCluster {
     return { name, url: this.url(name) }
   }
 
-  /** Ends everybody's connection to a database, as copying it wants; pools open new ones at their next statement. */
-  async disconnect(name: string): Promise<void> {
-    await this.#administer(
-      `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '${name.replaceAll("'", "''")}'`,
-    )
+  /** A copy of a database that is in use: ends everybody's connection to it; pools open new ones at their next statement. */
+  async copyDatabase(template: string): Promise<TestDatabase> {
+    for (let attempt = 1; ; attempt++) {
+      await this.#administer(
+        `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '${template.replaceAll("'", "''")}'`,
+      )
+      try {
+        return await this.createDatabase({ template })
+      } catch (error) {
+        // Somebody was back before the copy began.
+        const inUse = error instanceof postgres.PostgresError && error.code === '55006'
+        if (!inUse || attempt === COPY_ATTEMPTS) throw error
+      }
+    }
   }
 
   /** Drops a database, its connections first. */
