@@ -16,9 +16,11 @@ import { startService } from './running-service.js'
 import { markdownTable } from './table.js'
 
 const FILES = 200
-const commits = Number(process.argv[2] ?? 20_000)
-const agents = Number(process.argv[3] ?? 1)
-const keepEvery = Number(process.argv[4] ?? 1)
+const [commits = 20_000, agents = 1, keepEvery = 1] = process.argv.slice(2).map(Number)
+if (![commits, agents, keepEvery].every((count) => Number.isSafeInteger(count) && count > 0)) {
+  process.stderr.write('usage: node bench/dist/recovery.js [commits] [agents] [keep], numbers above 0\n')
+  process.exit(2)
+}
 
 const note = (text: string): void => void process.stderr.write(`${text}\n`)
 const scratch = await temporaryDirectory('bench-recovery')
