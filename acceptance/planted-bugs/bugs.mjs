@@ -6,13 +6,13 @@ export const BUGS = [
   {
     name: 'acknowledge before commit',
     file: 'libs/storage/src/postgres/database.ts',
-    anchor: `      const committed = await tx.send('commit')
+    anchor: `      const command = await tx.control('commit')
       if (tx.failure !== undefined) throw tx.failure.error
       // A failed transaction answers COMMIT with ROLLBACK, without an error.
-      if (committed.command !== 'COMMIT') throw connectionLost()
+      if (command !== 'COMMIT') throw connectionLost()
       return result
 `,
-    planted: `      void tx.send('commit').catch(() => undefined)
+    planted: `      void tx.control('commit').catch(() => undefined)
       if (tx.failure !== undefined) throw connectionLost()
       return result
 `,
@@ -79,7 +79,7 @@ export const BUGS = [
   {
     name: 'ledger written after stored',
     file: 'libs/storage/src/postgres/packing/switch-store.ts',
-    anchor: `      await requireLedgeredKeys(tx, segment.keyIds)
+    anchor: `      if (unledgered !== undefined) throw new Error(\`key \${unledgered} is not in the key ledger\`)
 `,
     planted: ``,
     test: {
@@ -93,7 +93,7 @@ export const BUGS = [
     file: 'libs/engine/src/maintenance/compact-chore.ts',
     anchor: `    await this.#crashPoints('segment-put')
 `,
-    planted: `    for (const old of run) await this.#objects.delete(scope, [old.objectKey])
+    planted: `    for (const old of run) await this.#objects.delete(scope, [old.objectKey], 1)
     await this.#crashPoints('segment-put')
 `,
     test: {
