@@ -97,9 +97,12 @@ export async function unmount(
   if (record === undefined) {
     const state = await mountState(target)
     if (state.kind === 'none' || !state.mount.type.endsWith('.agentfs')) throw notMounted(directory)
-    if (!(await cleanUpDeadMount(target, { subtype: 'agentfs', force: abandoned })))
-      await unmountFuse(target, { lazy: options.force === true })
-    context.output.result({ dir: target, cleaned: true }, `cleaned up ${target}, whose process was gone`)
+    const cleaned = await cleanUpDeadMount(target, { subtype: 'agentfs', force: abandoned })
+    if (!cleaned) await unmountFuse(target, { lazy: options.force === true })
+    const what = cleaned
+      ? `cleaned up ${target}, whose process was gone`
+      : `unmounted ${target}; its process, which this user's state does not know, pushes what it has and ends`
+    context.output.result({ dir: target, cleaned }, what)
     return
   }
   const timeoutMs = Math.round(options.flushTimeout * 1_000)
