@@ -83,6 +83,16 @@ describe('a small range of a large file that is stored', () => {
     expect(gets).toHaveLength(0)
   })
 
+  it('ranges that begin in one chunk and end in different ones are different bytes', async () => {
+    // 16 KiB chunks: one chunk, then two from the same on.
+    const from = 3 * MIB + 32_768
+    expect((await read('large', from, 1_024)).equals(bytes.subarray(from, from + 1_024))).toBe(true)
+    gets.length = 0
+    expect((await read('large', from, 20_000)).equals(bytes.subarray(from, from + 20_000))).toBe(true)
+    // Taken for the shorter one it would be damaged, and be fetched anew with its head.
+    expect(gets).toHaveLength(1)
+  })
+
   it('a range within a hole fetches nothing of any part, and a hole has no part', async () => {
     const { node } = await files.stat(caller, agent, { path: 'large' })
     const { version } = await files.stat(caller, agent, { path: 'large' })

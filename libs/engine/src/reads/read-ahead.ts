@@ -41,8 +41,7 @@ export class ReadAhead {
 
   /** Sends the queries at once, as a read transaction wants them. */
   async look(tx: TenantTransaction, agentId: string, { partIds, keyIds }: ReadGuess): Promise<RowsAhead> {
-    const { tenantId } = tx
-    const kept = partIds.flatMap((partId) => this.#staged.get(`${tenantId}/${partId}`) ?? [])
+    const kept = partIds.flatMap((partId) => this.#staged.get(nameOf(tx.scope, agentId, partId)) ?? [])
     const missing = partIds.filter((id) => !kept.some(({ partId }) => partId === id))
     const [rows, keys] = await Promise.all([
       missing.length === 0 ? [] : findParts(tx, agentId, missing),
@@ -51,12 +50,12 @@ export class ReadAhead {
     for (const row of rows) {
       // A place in the object store may move; only bytes that are at hand are kept.
       if (row.sealed !== null && row.sealedLength <= STAGED_PART_BYTES_MAX)
-        this.#staged.set(`${tenantId}/${row.partId}`, row)
+        this.#staged.set(nameOf(tx.scope, agentId, row.partId), row)
     }
     return { parts: [...kept, ...rows], keys }
   }
 }
 
-function nameOf({ tenantId }: TenantScope, agentId: string, path: string): string {
-  return `${tenantId}/${agentId}/${path}`
+function nameOf({ tenantId }: TenantScope, agentId: string, what: string): string {
+  return `${tenantId}/${agentId}/${what}`
 }

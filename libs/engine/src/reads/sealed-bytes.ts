@@ -75,7 +75,7 @@ export class SealedBytes {
   ): Promise<T> {
     const { sealedLength } = place
     const run = sealedRange(range.from, range.length, sealedLength)
-    const bytes = { id: `${id}/${run.from}`, place: within(place, run.from, run.to - run.from) }
+    const bytes = { id: `${id}/${run.from}-${run.to}`, place: within(place, run.from, run.to - run.from) }
     if (
       place.sealed !== null ||
       this.#isNear(scope, id) ||
