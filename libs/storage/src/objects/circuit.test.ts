@@ -87,6 +87,18 @@ describe('the circuit before a store', () => {
     expect(circuit.report.state).toBe('trying')
   })
 
+  it('gives the one that tries time for its body, while others wait 2 s at most', async () => {
+    await opened()
+    nowMs += 1_000
+    const body = Promise.withResolvers<string>()
+    const large = { object: 'large', limitMs: 60_000, bodyMs: 30_000, signal: undefined }
+    const trial = circuit.run({ ...large, work: () => body.promise })
+    await expect(good()).rejects.toMatchObject({ code: 'unavailable' })
+    body.resolve('stored')
+    expect(await trial).toBe('stored')
+    expect(circuit.report.state).toBe('closed')
+  })
+
   it('pauses as long as the store asks, a minute at most', async () => {
     await failing('unavailable', { retryAfterSeconds: 7 })
     await failing('unavailable', { retryAfterSeconds: 7 })

@@ -8,7 +8,10 @@ const PAUSE_MS_MAX = 30_000
 const ASKED_PAUSE_MS_MAX = 60_000
 /** No limit is longer, however large the body: timers count to 24 days, and nobody waits that long. */
 const LIMIT_MS_MAX = 10 * 60_000
-/** How long the call has that tries whether a store is back; those who come meanwhile wait for it. */
+/**
+ * How long the call has that tries whether a store is back, for all but the bytes of its body, and how long those who come
+ * meanwhile wait for it.
+ */
 const TRIAL_MS = 2_000
 
 /** `closed`: calls pass. `open`: they are refused at once. `trying`: the pause is over, and one call tries. */
@@ -36,6 +39,8 @@ export interface CircuitCall<T> {
   readonly object: string
   /** Longer than this means that the store hangs, unless another call succeeded meanwhile. */
   readonly limitMs: number
+  /** How much of that is for the bytes of its body; 0 where absent. */
+  readonly bodyMs?: number
   readonly signal: AbortSignal | undefined
   readonly work: (signal: AbortSignal) => Promise<T>
 }
@@ -80,16 +85,16 @@ export class Circuit {
       if (this.#pauseMs === 0) return this.#attempt(call, call.limitMs)
       this.assertPassable(call.object)
       if (this.#trial === undefined) return this.#try(call)
-      await this.#trial
+      if (!(await endsWithin(this.#trial, TRIAL_MS))) throw this.#refused(call.object)
     }
   }
 
-  /** The one call that tries; others wait for how it ends, and it ends soon. */
+  /** The one call that tries; others wait a while for how it ends. */
   async #try<T>(call: CircuitCall<T>): Promise<T> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#trial = promise
     try {
-      return await this.#attempt(call, Math.min(TRIAL_MS, call.limitMs))
+      return await this.#attempt(call, Math.min(TRIAL_MS + (call.bodyMs ?? 0), call.limitMs))
     } finally {
       this.#trial = undefined
       resolve()
@@ -160,6 +165,16 @@ export class Circuit {
   #refused(object: string): AgentfsError {
     this.#refusals++
     return storeAway(object, Math.max(1, Math.ceil((this.#openUntilMs - this.#nowMs()) / 1_000)))
+  }
+}
+
+async function endsWithin(work: Promise<void>, ms: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => resolve(false), ms)
+  try {
+    return await Promise.race([work.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -68,8 +68,10 @@ export class GuardedObjectStore implements ObjectStore {
   }
 
   getRange(key: string, from: number, length: number, options?: ObjectCallOptions): Promise<Uint8Array> {
-    const limitMs = this.#limits.readMs + transferMs(length)
-    return this.#read(key, limitMs, options, (bounded) => this.#store.getRange(key, from, length, bounded))
+    const bodyMs = transferMs(length)
+    const call = (bounded: ObjectCallOptions): Promise<Uint8Array> =>
+      this.#store.getRange(key, from, length, bounded)
+    return this.#read(key, this.#limits.readMs + bodyMs, options, call, bodyMs)
   }
 
   head(key: string, options?: ObjectCallOptions): Promise<{ readonly size: number } | null> {
@@ -107,8 +109,9 @@ export class GuardedObjectStore implements ObjectStore {
     limitMs: number,
     { signal }: ObjectCallOptions = {},
     call: (options: ObjectCallOptions) => Promise<T>,
+    bodyMs = 0,
   ): Promise<T> {
-    return this.#reading.run({ object, limitMs, signal, work: (cut) => call({ signal: cut }) })
+    return this.#reading.run({ object, limitMs, bodyMs, signal, work: (cut) => call({ signal: cut }) })
   }
 
   #write<T>(
@@ -117,8 +120,9 @@ export class GuardedObjectStore implements ObjectStore {
     { signal }: ObjectCallOptions = {},
     call: (options: ObjectCallOptions) => Promise<T>,
   ): Promise<T> {
-    const limitMs = this.#limits.writeMs + transferMs(bytes)
-    return this.#writing.run({ object, limitMs, signal, work: (cut) => call({ signal: cut }) })
+    const bodyMs = transferMs(bytes)
+    const limitMs = this.#limits.writeMs + bodyMs
+    return this.#writing.run({ object, limitMs, bodyMs, signal, work: (cut) => call({ signal: cut }) })
   }
 }
 
