@@ -13,6 +13,8 @@ export interface Lease {
   query(query: PipelineQuery): Promise<PipelineAnswer>
   /** Throws where the connection ended since it was borrowed: what follows would run outside the transaction. */
   assertAlive(): void
+  /** Ends the connection: the next borrower gets another. */
+  end(): Promise<void>
   release(): void
 }
 
@@ -51,6 +53,10 @@ export class ConnectionPool {
       assertAlive: () => {
         if (released || client.lost) throw connectionLost()
       },
+      end: () => {
+        client.lost = true
+        return client.pipeline.close()
+      },
       release: () => {
         if (released) return
         released = true
@@ -87,6 +93,9 @@ function newClient({ url, applicationName }: ConnectionPoolOptions): Client {
       ...addressOf(url),
       application_name: applicationName,
       connectionTimeoutMillis: 10_000,
+      // A server that is gone without a word: the line is asked for.
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
       statement_timeout: 30_000,
       idle_in_transaction_session_timeout: 30_000,
       options: SESSION,

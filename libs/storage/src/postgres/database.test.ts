@@ -54,6 +54,50 @@ describe('the database', () => {
     await sql.end()
   })
 
+  describe('a transaction that fails while a query of it is under way', () => {
+    let one: Database
+
+    beforeAll(() => {
+      one = new Database({
+        url: roleUrl(url, 'app', passwords.app),
+        headsUrl: roleUrl(url, 'heads', passwords.heads),
+        poolSize: 1,
+      })
+    })
+    afterAll(() => one.close())
+
+    it('leaves the next borrower of its connection a sound one, though that query fails too', async () => {
+      const scope = mintTenantScope(uuidv7())
+      const failing = one.withTenant(scope, async (tx) => {
+        await tx.query`select 1`
+        void tx.query`select 1 / 0`
+        throw new Error('refused')
+      })
+      await expect(failing).rejects.toThrow('refused')
+      const next = await one.withTenant(scope, (tx) => tx.query<{ two: number }>`select 2 as two`)
+      expect(next[0]?.two).toBe(2)
+    })
+
+    it('[ISO-2] sends nothing more, so that no straggler stands before the next borrower', async () => {
+      const scope = mintTenantScope(uuidv7())
+      const over = Promise.withResolvers<unknown>()
+      const failing = one.withTenant(scope, async (tx) => {
+        await tx.query`select 1`
+        // Another branch of the same work, which goes on behind the failure.
+        void Promise.resolve()
+          .then(() => undefined)
+          .then(() => new Promise((resolve) => setImmediate(resolve)))
+          .then(() => tx.query`select 1 / 0`)
+          .then(over.resolve, over.resolve)
+        throw new Error('refused')
+      })
+      const next = one.withTenant(scope, (tx) => tx.query<{ two: number }>`select 2 as two`)
+      await expect(failing).rejects.toThrow('refused')
+      expect((await next)[0]?.two).toBe(2)
+      expect(String(await over.promise)).toContain('behind the end of its transaction')
+    })
+  })
+
   it('[ISO-2] shows a tenant no rows of another, and lets it write none', async () => {
     const own = await insertTenant()
     const foreign = await insertTenant()

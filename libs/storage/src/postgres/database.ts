@@ -106,13 +106,15 @@ export class Database {
       const working = work(tx)
       if (atOnce) return await committedAtOnce(tx, working)
       const result = await working
+      tx.seal()
       const command = await tx.control('commit')
       if (tx.failure !== undefined) throw tx.failure.error
       // A failed transaction answers COMMIT with ROLLBACK, without an error.
       if (command !== 'COMMIT') throw connectionLost()
       return result
     } catch (error) {
-      if (!tx.isOver) await rollBack(tx)
+      tx.seal()
+      if (!tx.isOver) await rollBack(tx, lease)
       // Queries behind a failed one only say that the transaction is aborted; the first says why.
       throw asDomainError(databaseErrorCode(error) === ABORTED ? (tx.failure?.error ?? error) : error)
     } finally {
@@ -133,10 +135,16 @@ async function committedAtOnce<T>(tx: Transaction, working: Promise<T>): Promise
 
 const ABORTED = '25P02'
 
-async function rollBack(tx: Transaction): Promise<void> {
-  try {
-    await tx.control('rollback')
-  } catch {
-    // The connection is gone, and the transaction with it.
+/** Twice: behind a query that failed in the same turn the server skips it, and the second time nothing goes before it. */
+async function rollBack(tx: Transaction, lease: Lease): Promise<void> {
+  for (let attempt = 1; attempt <= 2; attempt++) {
+    try {
+      await tx.control('rollback')
+      return
+    } catch {
+      // The connection is gone and the transaction with it, or it was skipped.
+    }
   }
+  // Nobody may borrow a connection that is in the middle of a transaction.
+  await lease.end().catch(() => undefined)
 }

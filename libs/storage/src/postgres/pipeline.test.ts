@@ -38,6 +38,13 @@ describe('a pipeline', () => {
     }
   })
 
+  it('[OUT-1] does not wait for ever for a server that says nothing', async () => {
+    const waiting = new Pipeline({ connectionString: url, silenceMs: 200, onEnd: () => (ended = true) })
+    await query('select 1', [], waiting)
+    await expect(query('select pg_sleep(20)', [], waiting)).rejects.toMatchObject({ code: 'unavailable' })
+    await waitFor(() => ended, { deadlineMs: 2_000, what: 'the connection to end' })
+  })
+
   it('carries every kind of value there and back', async () => {
     const at = new Date('2026-01-02T03:04:05.678Z')
     const bytes = randomBytes(3 * 1_048_576)

@@ -24,6 +24,8 @@ export interface PipelineAnswer {
 export interface PipelineOptions extends pg.ClientConfig {
   /** The connection ended, by whatever cause. */
   readonly onEnd: () => void
+  /** How long the server may say nothing to a turn that it was sent; longer than it gives a statement. */
+  readonly silenceMs?: number
 }
 
 /**
@@ -36,15 +38,18 @@ export interface PipelineOptions extends pg.ClientConfig {
 export class Pipeline {
   readonly #client: pg.Client
   readonly #onEnd: () => void
+  readonly #silenceMs: number
   readonly #plans = new Map<string, Plan>()
   #waiting: Waiting[] = []
   #state: 'new' | 'connecting' | 'idle' | 'busy' | 'ended' = 'new'
   #scheduled = false
   #names = 0
+  #silence: NodeJS.Timeout | undefined
 
-  constructor({ onEnd, ...options }: PipelineOptions) {
+  constructor({ onEnd, silenceMs = SILENCE_MS, ...options }: PipelineOptions) {
     this.#client = new pg.Client(options)
     this.#onEnd = onEnd
+    this.#silenceMs = silenceMs
     // What is under way is told by the client; an idle connection has nobody else to tell.
     this.#client.on('error', () => this.#ended())
     this.#client.on('end', () => this.#ended())
@@ -93,7 +98,9 @@ export class Pipeline {
     const queries = this.#waiting
     this.#waiting = []
     const turn = new Turn(queries, (query) => this.#planOf(query), {
+      heard: () => this.#silence?.refresh(),
       answered: () => {
+        clearTimeout(this.#silence)
         if (this.#state !== 'busy') return
         this.#state = 'idle'
         if (this.#waiting.length > 0) this.#schedule()
@@ -105,6 +112,8 @@ export class Pipeline {
       },
     })
     this.#client.query(turn)
+    // A server that is gone without a word, or stopped: nothing else would ever end the wait.
+    this.#silence = setTimeout(() => turn.abandon(), this.#silenceMs)
   }
 
   /** The plan of a query's text, and whether the server has it. */
@@ -132,6 +141,7 @@ export class Pipeline {
     if (this.#state === 'ended') return
     const hadConnected = this.#state !== 'connecting'
     this.#state = 'ended'
+    clearTimeout(this.#silence)
     for (const { reject } of this.#waiting.splice(0)) reject(connectionLost())
     this.#onEnd()
     if (hadConnected) void this.#client.end().catch(() => undefined)
@@ -141,6 +151,8 @@ export class Pipeline {
 /** What was planned under another schema, and what the server no longer knows. */
 const STALE_PLAN = new Set(['0A000', '26000'])
 const ABORTED = '25P02'
+/** Statements end by themselves after 30 s. */
+const SILENCE_MS = 45_000
 
 interface Waiting extends PipelineQuery {
   readonly resolve: (answer: PipelineAnswer) => void
@@ -161,6 +173,8 @@ interface Column {
 }
 
 interface Outcome {
+  /** The server answered one of the queries. */
+  heard(): void
   answered(): void
   /** With the plans that the server may not have made. */
   failed(error: unknown, dropped: readonly Plan[]): void
@@ -175,6 +189,7 @@ class Turn implements pg.Submittable {
   readonly #outcome: Outcome
   #at = 0
   #rows: unknown[] = []
+  #connection: pg.Connection | undefined
 
   constructor(queries: readonly Waiting[], planOf: (query: Waiting) => Plan, outcome: Outcome) {
     this.#queries = queries
@@ -199,7 +214,13 @@ class Turn implements pg.Submittable {
       if (this.#making[index] === true && name !== '') writer.describe(name)
       writer.bind(name, values.map(parameterOf)).execute()
     }
+    this.#connection = connection
     connection.stream.write(writer.sync().take())
+  }
+
+  /** Cuts the connection; all that waits for an answer hears that it is lost. */
+  abandon(): void {
+    this.#connection?.stream.destroy(new Error('the server has been silent for too long'))
   }
 
   handleRowDescription({ fields }: { readonly fields: readonly FieldDescription[] }): void {
@@ -250,6 +271,7 @@ class Turn implements pg.Submittable {
     this.#queries[this.#at]?.resolve({ rows: this.#rows, command })
     this.#rows = []
     this.#at += 1
+    this.#outcome.heard()
   }
 }
 

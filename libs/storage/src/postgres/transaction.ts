@@ -83,13 +83,13 @@ export class Transaction {
     return this.#failure
   }
 
-  /** Sends nothing more: COMMIT is on its way. */
+  /** Sends no queries any more: COMMIT or ROLLBACK is on its way. */
   seal(): void {
     this.#sealed = true
   }
 
   #assertOpen(): void {
-    if (this.#sealed) throw new Error('a query was sent behind the COMMIT of its transaction')
+    if (this.#sealed) throw new Error('a query was sent behind the end of its transaction')
     this.#lease.assertAlive()
   }
 
