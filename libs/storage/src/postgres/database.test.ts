@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { mintTenantScope } from '@agentfs/access'
 import { uuidv7 } from '@agentfs/contracts'
 import { type PostgresCluster, startPostgres, waitFor } from '@agentfs/testkit'
@@ -84,9 +85,7 @@ describe('the database', () => {
       const failing = one.withTenant(scope, async (tx) => {
         await tx.query`select 1`
         // Another branch of the same work, which goes on behind the failure.
-        void Promise.resolve()
-          .then(() => undefined)
-          .then(() => new Promise((resolve) => setImmediate(resolve)))
+        void setImmediate()
           .then(() => tx.query`select 1 / 0`)
           .then(over.resolve, over.resolve)
         throw new Error('refused')

@@ -45,6 +45,13 @@ describe('a pipeline', () => {
     await waitFor(() => ended, { deadlineMs: 2_000, what: 'the connection to end' })
   })
 
+  it('fails a turn with a value that cannot be sent, and not the process', async () => {
+    await expect(query('select $1::timestamptz', [new Date(Number.NaN)])).rejects.toMatchObject({
+      code: 'unavailable',
+    })
+    await waitFor(() => ended, { deadlineMs: 2_000, what: 'the connection to end' })
+  })
+
   it('carries every kind of value there and back', async () => {
     const at = new Date('2026-01-02T03:04:05.678Z')
     const bytes = randomBytes(3 * 1_048_576)

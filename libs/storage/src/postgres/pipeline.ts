@@ -204,7 +204,18 @@ class Turn implements pg.Submittable {
     this.#making = making
   }
 
-  submit(connection: pg.Connection): void {
+  /** Gives what cannot be encoded back as an error, which the client hands to `handleError`: thrown, it would end the process. */
+  submit(connection: pg.Connection): Error | undefined {
+    this.#connection = connection
+    try {
+      connection.stream.write(this.#encoded())
+      return undefined
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error))
+    }
+  }
+
+  #encoded(): Uint8Array {
     const writer = new ProtocolWriter()
     for (const [index, { values }] of this.#queries.entries()) {
       const plan = this.#plans[index]
@@ -214,8 +225,7 @@ class Turn implements pg.Submittable {
       if (this.#making[index] === true && name !== '') writer.describe(name)
       writer.bind(name, values.map(parameterOf)).execute()
     }
-    this.#connection = connection
-    connection.stream.write(writer.sync().take())
+    return writer.sync().take()
   }
 
   /** Cuts the connection; all that waits for an answer hears that it is lost. */
