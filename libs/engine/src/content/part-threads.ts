@@ -41,11 +41,12 @@ class PartThread {
 
   ask(job: NumberedJob): Promise<PartResult> {
     const { promise, resolve, reject } = Promise.withResolvers<PartResult>()
+    const given = job.kind === 'seal' ? job.plaintext : job.sealed
+    // Throws where the buffer was given away before: then there is nothing to wait for.
+    this.#worker.postMessage(job, [given.buffer])
     this.waiting.set(job.id, { resolve, reject })
     // Whoever waits for an answer keeps the process alive; an idle thread does not.
     this.#worker.ref()
-    const given = job.kind === 'seal' ? job.plaintext : job.sealed
-    this.#worker.postMessage(job, [given.buffer])
     return promise
   }
 

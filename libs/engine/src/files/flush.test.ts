@@ -1,8 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { type ObjectStore, openObjectStore } from '@agentfs/storage'
+import type { TenantScope } from '@agentfs/access'
+import { epochOpened, type ObjectStore, openObjectStore } from '@agentfs/storage'
 import { loadServices, objectStoreUrl, type S3FaultProxy, startS3FaultProxy, waitFor } from '@agentfs/testkit'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Caller } from '../caller.js'
+import { Packer } from '../followers/packer.js'
+import { PromptPacker } from '../followers/prompt-packer.js'
 import { newTenant, type RunningEngine, startEngine } from '../running-engine.contract.js'
 
 const service = loadServices().s3.versitygw
@@ -68,6 +71,44 @@ describe('a flush', () => {
     expect(proxy.count('PUT')).toBe(1)
   })
 
+  describe('[DUR-1] of an epoch that a restore of the service ended', () => {
+    let scope: TenantScope
+    let streamId: string
+    const endEpoch = () =>
+      running.database.withTenant(scope, (tx) => tx.run(epochOpened(tx.tenantId, streamId, 1_000)))
+
+    beforeEach(async () => {
+      ;({ scope } = caller.principal)
+      ;({ id: streamId } = await running.engine.agents.get(caller, agent))
+    })
+
+    it('is not said to be stored because the epoch behind it is', async () => {
+      await endEpoch()
+      await write('first.md')
+      const packer = new PromptPacker(new Packer(running))
+      expect(await packer.storeThrough(scope, streamId, { epoch: 0, seq: 1_000 })).toBe(false)
+    })
+
+    it('ends the wait for a worker', async () => {
+      const others = await Promise.all(
+        Array.from({ length: 4 }, async (_, at) => {
+          const { id } = await running.engine.agents.create(caller, { name: `${agent}-${at}` })
+          await running.engine.files.put(caller, id, 'other.md', randomBytes(100))
+          return id
+        }),
+      )
+      await write('first.md')
+      proxy.behave({ latency: { PUT: 1_500 } })
+      const busy = Promise.all(
+        others.map((id) => running.engine.files.flush(caller, id, { until: 'stored', timeoutMs: 20_000 })),
+      )
+      await waitFor(() => proxy.count('PUT') >= 4, { deadlineMs: 5_000, what: 'all lanes to be taken' })
+      const flushing = flush(5_000)
+      await Promise.all([expect(flushing).rejects.toMatchObject({ code: 'epoch_changed' }), endEpoch()])
+      await busy
+    })
+  })
+
   it('[OUT-1] says at once that the object store is away, once that is known, and reads of what is stored do too', async () => {
     await write('first.md')
     await flush()
@@ -89,10 +130,12 @@ describe('a flush', () => {
     // What waits in Postgres is read and written all the same, and the workers were asked.
     await write('third.md')
     expect((await cold.files.read(caller, agent, { path: 'third.md' })).size).toBe(100)
+    const { id } = await running.engine.agents.get(caller, agent)
     const asked = await running.database.withTenant(
       caller.principal.scope,
-      (tx) =>
-        tx.query`select 1 from streams where tenant_id = ${tx.tenantId} and flush_requested_at is not null`,
+      (tx) => tx.query`
+        select 1 from streams
+        where tenant_id = ${tx.tenantId} and stream_id = ${id} and flush_requested_at is not null`,
     )
     expect(asked).toHaveLength(1)
     proxy.behave({})

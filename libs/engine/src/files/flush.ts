@@ -41,7 +41,11 @@ export async function flushAgent(
   if (here === 'late') throw late(already)
   if (here instanceof AgentfsError) throw here
   for (;;) {
-    const { stored } = await read()
+    const { head: now, stored } = await read()
+    if (now.epoch !== epoch) {
+      const detail = 'the service was restored while this waited; look at what it has, and flush again'
+      throw new AgentfsError('epoch_changed', { epoch: now.epoch, detail })
+    }
     if (stored >= seq) return { epoch, seq, stored, state: 'stored' }
     if (performance.now() + POLL_MS > endsAt) throw late(stored)
     await delay(POLL_MS)

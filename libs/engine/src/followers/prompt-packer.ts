@@ -21,8 +21,8 @@ export class PromptPacker {
   }
 
   /**
-   * Packs a stream until it is stored through a position. False where that is left to a worker: all lanes are taken, or
-   * another packer was first. Throws what the packer throws.
+   * Packs a stream until it is stored through a position. False where that is not for this process to say: all lanes are
+   * taken, another packer was first, or the position's epoch is over. Throws what the packer throws.
    */
   async storeThrough(scope: TenantScope, streamId: string, wanted: StreamPosition): Promise<boolean> {
     const name = `${scope.tenantId}/${streamId}`
@@ -36,8 +36,9 @@ export class PromptPacker {
         continue
       }
       const { through } = outcome
-      if (through.epoch > wanted.epoch || (through.epoch === wanted.epoch && through.seq >= wanted.seq))
-        return true
+      // Of an epoch that is over nothing more is stored: what is wanted is so already, or lost.
+      if (through.epoch !== wanted.epoch) return false
+      if (through.seq >= wanted.seq) return true
     }
   }
 

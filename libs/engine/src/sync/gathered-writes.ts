@@ -1,4 +1,5 @@
 import type { TenantScope } from '@agentfs/access'
+import { isAgentfsError } from '@agentfs/contracts'
 
 /** What one transaction takes at most. */
 const GATHERED_MAX = 64
@@ -21,7 +22,7 @@ export class GatheredWrites<Item> {
     this.#write = write
   }
 
-  /** Resolves when the item is committed; throws what its transaction threw. */
+  /** Resolves when the item is committed; throws what its transaction threw, its own where a shared one was refused. */
   add(scope: TenantScope, group: string, item: Item): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const name = `${scope.tenantId}/${group}`
@@ -40,16 +41,25 @@ export class GatheredWrites<Item> {
     while (queue.length > 0) {
       const taken = queue.splice(0, GATHERED_MAX)
       try {
-        await this.#write(
-          scope,
-          group,
-          taken.map(({ item }) => item),
-        )
-        for (const { resolve } of taken) resolve()
+        await this.#writeAll(scope, group, taken)
       } catch (error) {
-        for (const { reject } of taken) reject(error)
+        // What one item is refused for is not for its company to bear.
+        const isShared = taken.length === 1 || isAgentfsError(error, 'unavailable')
+        for (const waiting of taken) {
+          if (isShared) waiting.reject(error)
+          else await this.#writeAll(scope, group, [waiting]).catch(waiting.reject)
+        }
       }
     }
     this.#groups.delete(name)
+  }
+
+  async #writeAll(scope: TenantScope, group: string, taken: readonly Waiting<Item>[]): Promise<void> {
+    await this.#write(
+      scope,
+      group,
+      taken.map(({ item }) => item),
+    )
+    for (const { resolve } of taken) resolve()
   }
 }

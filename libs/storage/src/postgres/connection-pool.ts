@@ -34,6 +34,7 @@ export class ConnectionPool {
   readonly #idle: Slot[] = []
   readonly #waiting: ((slot: Slot) => void)[] = []
   readonly #slots: Slot[] = []
+  #closed = false
 
   constructor(options: ConnectionPoolOptions) {
     this.#options = options
@@ -41,8 +42,10 @@ export class ConnectionPool {
     this.#idle.push(...this.#slots)
   }
 
-  /** Borrows a connection, first come, first served. */
+  /** Borrows a connection, first come, first served; `unavailable` once the pool is closed. */
   async acquire(): Promise<Lease> {
+    // Whoever comes late must not open a connection that nobody would end; those who wait already are served.
+    if (this.#closed) throw connectionLost()
     // Last in, first out: few connections stay warm under little load.
     const slot = this.#idle.pop() ?? (await this.#nextReleased())
     if (slot.client.lost) slot.client = newClient(this.#options)
@@ -75,6 +78,7 @@ export class ConnectionPool {
 
   /** Ends all connections, letting what is under way finish for a while. */
   async close(): Promise<void> {
+    this.#closed = true
     const deadline = performance.now() + CLOSE_MS_MAX
     while (this.#idle.length < this.#slots.length && performance.now() < deadline) {
       await new Promise((resolve) => void setTimeout(resolve, CLOSE_LOOK_MS))
@@ -107,8 +111,12 @@ function newClient({ url, applicationName }: ConnectionPoolOptions): Client {
   return client
 }
 
-/** All queries are look-ups by key: one plan each is enough, and must not turn into a scan while a table is small. */
-const SESSION = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off'
+/**
+ * All queries are look-ups by key: one plan each is enough, and must not turn into a scan while a table is small. Bytes and
+ * times come in the forms that `column-types` reads, whatever the database's own settings are.
+ */
+const SESSION =
+  '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off -c bytea_output=hex -c datestyle=ISO'
 
 /**
  * Where a URL leads. `sslmode` means what it means to libpq: `require` encrypts and believes any certificate, `verify-full`

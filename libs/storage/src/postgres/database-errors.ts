@@ -8,6 +8,17 @@ const PASSING_STATE = /^(08|53|57|40)|^55P03$/
 const PASSING_CODE =
   /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/
 
+/** What a plan fails with whose tables were changed since, or which the server no longer has; the next connection plans anew. */
+export function isStalePlan(error: unknown): boolean {
+  const code = databaseErrorCode(error)
+  return code === '26000' || (code === '0A000' && /cached plan/.test(databaseErrorMessage(error)))
+}
+
+function databaseErrorMessage(error: unknown): string {
+  if (!(error instanceof Error)) return ''
+  return 'code' in error ? error.message : databaseErrorMessage(error.cause)
+}
+
 /** The SQLSTATE or socket code of an error, '' where it has none; drizzle wraps what the driver threw. */
 export function databaseErrorCode(error: unknown): string {
   if (typeof error !== 'object' || error === null) return ''
@@ -30,7 +41,7 @@ export function asDomainError(error: unknown): unknown {
   if (code === '22021' || code === '22P05') {
     return new AgentfsError('invalid_request', { detail: 'a text holds a NUL character' }, { cause: error })
   }
-  if (!PASSING_STATE.test(code) && !PASSING_CODE.test(code)) return error
+  if (!PASSING_STATE.test(code) && !PASSING_CODE.test(code) && !isStalePlan(error)) return error
   const detail = 'the database does not answer; try again'
   return new AgentfsError('unavailable', { detail, retryAfterSeconds: RETRY_AFTER_SECONDS }, { cause: error })
 }

@@ -97,6 +97,65 @@ describe('the database', () => {
     })
   })
 
+  it('[DUR-2] sends no query behind one that failed: behind a BEGIN that did, each would commit on its own', async () => {
+    const scope = mintTenantScope(uuidv7())
+    const errors: unknown[] = []
+    const attempt = database.withTenant(scope, async (tx) => {
+      await tx.query`select 1 / 0`.catch((error: unknown) => errors.push(error))
+      await tx.query`select 1`.catch((error: unknown) => errors.push(error))
+    })
+    await expect(attempt).rejects.toMatchObject({ code: '22012' })
+    expect(errors).toMatchObject([{ code: '22012' }, { code: '22012' }])
+  })
+
+  it('[OUT-1] asks to try again where a table changed under a kept plan', async () => {
+    const owner = postgres(url, { max: 1 })
+    await owner`create table changing (a integer)`
+    await owner`grant select on changing to agentfs_app`
+    const read = () => database.withoutTenant((tx) => tx.query`select * from changing`)
+    expect(await read()).toEqual([])
+    await owner`alter table changing add column b integer`
+    await expect(read()).rejects.toMatchObject({ code: 'unavailable' })
+    expect(await read()).toEqual([])
+    await owner`drop table changing`
+    await owner.end()
+  })
+
+  it('reads bytes and times whatever the settings of the database are', async () => {
+    const owner = postgres(url, { max: 1 })
+    const { database: name } = owner.options
+    await owner.unsafe(`alter database ${name} set bytea_output = 'escape'`)
+    await owner.unsafe(`alter database ${name} set datestyle = 'German'`)
+    const fresh = new Database({
+      url: roleUrl(url, 'app', passwords.app),
+      headsUrl: roleUrl(url, 'heads', passwords.heads),
+      poolSize: 1,
+    })
+    const rows = await fresh.withoutTenant(
+      (tx) =>
+        tx.query`select ${Buffer.from('a\0b')}::bytea as bytes, ${'2026-02-01T03:04:05Z'}::timestamptz as at`,
+    )
+    expect(rows).toEqual([{ bytes: Buffer.from('a\0b'), at: new Date('2026-02-01T03:04:05Z') }])
+    await fresh.close()
+    await owner.unsafe(`alter database ${name} reset all`)
+    await owner.end()
+  })
+
+  it('opens no connection once it is closed', async () => {
+    const closed = new Database({
+      url: roleUrl(url, 'app', passwords.app),
+      headsUrl: roleUrl(url, 'heads', passwords.heads),
+      poolSize: 1,
+    })
+    const underWay = closed.withoutTenant((tx) => tx.query`select pg_sleep(0.2)`)
+    const waiting = closed.withoutTenant((tx) => tx.query`select 1`)
+    await closed.close()
+    await expect(Promise.all([underWay, waiting])).resolves.toHaveLength(2)
+    await expect(closed.withoutTenant((tx) => tx.query`select 1`)).rejects.toMatchObject({
+      code: 'unavailable',
+    })
+  })
+
   it('[ISO-2] shows a tenant no rows of another, and lets it write none', async () => {
     const own = await insertTenant()
     const foreign = await insertTenant()

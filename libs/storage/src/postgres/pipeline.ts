@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { camelCase, type ColumnParser, parserOf } from './column-types.js'
-import { connectionLost, databaseErrorCode } from './database-errors.js'
+import { connectionLost, databaseErrorCode, isStalePlan } from './database-errors.js'
 import { type ParameterValue, ProtocolWriter } from './protocol-writer.js'
 import type { QueryValue } from './statement.js'
 
@@ -108,7 +108,7 @@ export class Pipeline {
       failed: (error, dropped) => {
         for (const plan of dropped) this.#forget(plan)
         // A kept plan whose tables were changed fails until the connection is a new one.
-        if (!(error instanceof pg.DatabaseError) || STALE_PLAN.has(databaseErrorCode(error))) this.#ended()
+        if (!(error instanceof pg.DatabaseError) || isStalePlan(error)) this.#ended()
       },
     })
     this.#client.query(turn)
@@ -139,17 +139,15 @@ export class Pipeline {
 
   #ended(): void {
     if (this.#state === 'ended') return
-    const hadConnected = this.#state !== 'connecting'
     this.#state = 'ended'
     clearTimeout(this.#silence)
     for (const { reject } of this.#waiting.splice(0)) reject(connectionLost())
     this.#onEnd()
-    if (hadConnected) void this.#client.end().catch(() => undefined)
+    // One that failed while it connected too: the client may leave its socket open.
+    void this.#client.end().catch(() => undefined)
   }
 }
 
-/** What was planned under another schema, and what the server no longer knows. */
-const STALE_PLAN = new Set(['0A000', '26000'])
 const ABORTED = '25P02'
 /** Statements end by themselves after 30 s. */
 const SILENCE_MS = 45_000

@@ -1,6 +1,7 @@
 import type { TenantScope } from '@agentfs/access'
 import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy'
 import type { Lease } from './connection-pool.js'
+import type { PipelineQuery } from './pipeline.js'
 import { batchText, statementText, type QueryValue, type Statement } from './statement.js'
 
 /** Rows to come. */
@@ -100,12 +101,18 @@ export class Transaction {
   ): PendingRows<Row> {
     this.#assertOpen()
     this.#onStatement?.(text)
-    const answered = this.#noted(this.#lease.query({ text, values, form, kept: true }))
-    // What the columns are is known to the statement alone.
-    const rows = answered.then((answer) => answer.rows as Row[])
+    const rows = this.#rowsOf<Row>({ text, values, form, kept: true })
     // A caller who waits for COMMIT alone need not look at it.
     rows.catch(() => undefined)
     return rows
+  }
+
+  async #rowsOf<Row extends object>(query: PipelineQuery): PendingRows<Row> {
+    // Where BEGIN itself failed the server would run, and commit, each query on its own.
+    if (this.#failure !== undefined) throw this.#failure.error
+    const { rows } = await this.#noted(this.#lease.query(query))
+    // What the columns are is known to the statement alone.
+    return rows as Row[]
   }
 
   #noted<T>(pending: Promise<T>): Promise<T> {
