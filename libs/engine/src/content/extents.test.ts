@@ -111,6 +111,6 @@ describe('extents', () => {
       lengths.push(100)
     }
     expect(lengths.length).toBeLessThanOrEqual(64)
-    expect(rewritten).toBeLessThan(5 * 20_000 * 100)
+    expect(rewritten).toBeLessThan(6 * 20_000 * 100)
   })
 })

@@ -68,7 +68,7 @@ export class CompactChore implements Chore {
     if (blocked !== undefined && blocked !== 'damaged') return { counts: blocked, resume: done }
     // Findings of `fsck` and `scrub`: the rest of the stream need not wait for what becomes of it.
     const damaged = blocked === 'damaged' ? { damaged: 1 } : {}
-    const run = planCompaction(await this.#store.liveSegments(scope, streamId, WANTED))
+    const run = planCompaction(await this.#store.liveSegments(scope, streamId, WANTED), this.#now().getTime())
     if (dryRun) {
       const blocks = blockRun === undefined ? {} : { blocksWritten: blockRun.blocks.length }
       const segments =

@@ -10,14 +10,15 @@ const SEGMENTS = 9
 describe('compaction', () => {
   const tenant = useStagedTenant()
 
-  /** Small segments, as a slow writer leaves them; gives the parts that must stay readable. */
-  async function smallSegments(): Promise<Map<string, string>> {
+  /** Small segments, as a slow writer leaves them, some hours old; gives the parts that must stay readable. */
+  async function smallSegments(ageMs = 3 * HOUR_MS): Promise<Map<string, string>> {
     const parts = new Map<string, string>()
     for (let segment = 0; segment < SEGMENTS; segment++) {
       const made = await tenant.commit({ files: 2 })
       for (const [id, hash] of made.parts) parts.set(id, hash)
       await tenant.pack()
     }
+    tenant.nowMs += ageMs
     return parts
   }
 
@@ -45,6 +46,13 @@ describe('compaction', () => {
     expect(await tenant.readParts()).toEqual(parts)
     await expectOnlyLiveAfterGrace(parts)
     expect((await step()).counts).toEqual({})
+  })
+
+  it('leaves small segments alone that are young: much of them may die before long', async () => {
+    await smallSegments(2 * HOUR_MS)
+    expect((await step()).counts).toEqual({})
+    tenant.nowMs += HOUR_MS
+    expect((await step()).counts).toMatchObject({ segmentsRewritten: SEGMENTS })
   })
 
   it('changes nothing in a dry run', async () => {

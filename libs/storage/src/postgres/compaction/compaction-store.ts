@@ -13,6 +13,7 @@ export interface LiveSegment {
   readonly firstSeq: number
   readonly lastSeq: number
   readonly size: number
+  readonly createdAt: Date
   /** Sealed bytes that rows point at. */
   readonly liveBytes: number
   /** How many rows do; of a large segment that is well used, which nobody wants to rewrite, 1. */
@@ -82,8 +83,8 @@ export class CompactionStore {
     return this.#database.withTenant(
       scope,
       (tx) => tx.query<LiveSegment>`
-        select o.object_id, o.object_key, o.stream_id, s.agent_id, o.epoch, o.first_seq, o.last_seq, o.size, o.live_bytes,
-          used.entries::integer as live_entries
+        select o.object_id, o.object_key, o.stream_id, s.agent_id, o.epoch, o.first_seq, o.last_seq, o.size, o.created_at,
+          o.live_bytes,          used.entries::integer as live_entries
         from objects o
         join streams s on s.tenant_id = o.tenant_id and s.stream_id = o.stream_id
         cross join lateral (
