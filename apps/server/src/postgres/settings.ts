@@ -25,6 +25,8 @@ export function serverSettings(port: number): readonly string[] {
     huge_pages: 'off',
     jit: 'off',
     max_wal_size: '512MB',
+    // A folder full of files may come within seconds of the first start: until tables are analyzed, joins read far too much.
+    autovacuum_naptime: '5s',
     timezone: 'UTC',
     log_timezone: 'UTC',
     // The log holds no file names, addresses or statements: terse drops DETAIL, which quotes key values.

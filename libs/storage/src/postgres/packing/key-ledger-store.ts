@@ -80,11 +80,12 @@ export class KeyLedgerStore {
         tx.query<LedgerKek>`select kek_version, wrapped, kms, created_at from tenant_keks
           where tenant_id = ${tenantId} and ledgered_at is null and not exists (
             select from tombstones where tenant_id = ${tenantId} and key_id = ${tenantId}) order by kek_version`,
+        // Sub-selects are hashed; an array is compared element by element, for each of thousands of keys.
         tx.query<LedgerKey>`select key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at
           from content_keys where tenant_id = ${tenantId} and ledgered_at is null and wrapped <> ''
             and not exists (select from tombstones where tenant_id = ${tenantId} and key_id = ${tenantId})
-            and (key_id = any (${arrayLiteral(keyIds)}::uuid[]) or agent_id is null
-              or node_id = any (${arrayLiteral(nodeIds)}::uuid[]) or (${streamKeys} and purpose = 'stream'))
+            and (key_id in (select unnest(${arrayLiteral(keyIds)}::uuid[])) or agent_id is null
+              or node_id in (select unnest(${arrayLiteral(nodeIds)}::uuid[])) or (${streamKeys} and purpose = 'stream'))
           order by key_id`,
         tx.query<LedgerTombstone>`select key_id, reason, at, record from tombstones
           where tenant_id = ${tenantId} and ledgered_at is null order by key_id`,

@@ -79,7 +79,8 @@ async function lockAndLook(
     readPackableStream(tx, streamId),
     tx.query<{ id: string }>`
       select key_id::text as id from content_keys
-      where tenant_id = ${tenantId} and key_id = any (${arrayLiteral(keyIds)}::uuid[]) and ledgered_at is null and wrapped <> ''
+      where tenant_id = ${tenantId} and ledgered_at is null and wrapped <> '' and key_id in (
+        select unnest(${arrayLiteral(keyIds)}::uuid[]))
       union all
       select 'kek ' || kek_version from tenant_keks where tenant_id = ${tenantId} and ledgered_at is null
       limit 1`,
