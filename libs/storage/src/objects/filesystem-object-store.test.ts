@@ -71,6 +71,18 @@ describe('filesystem object store', () => {
     expect(keys).toEqual(['deep/.staging'])
   })
 
+  it('takes no file for an object that NFS keeps for the last reader of a deleted one', async () => {
+    const path = root()
+    const store = await openFilesystemObjectStore(path)
+    const [kept, alike] = ['.nfs00000000000c00ab00000003', '.nfs00000000000c00ab']
+    await store.put(`folder/${alike}`, body)
+    await writeFile(join(path, 'folder', kept), 'deleted')
+    const keys: string[] = []
+    for await (const { key } of store.list('')) keys.push(key)
+    expect(keys).toEqual([`folder/${alike}`])
+    await expect(store.put(`folder/${kept}`, body)).rejects.toMatchObject({ code: 'invalid_path' })
+  })
+
   it('does not list what is no regular file', async () => {
     const path = root()
     const store = await openFilesystemObjectStore(path)

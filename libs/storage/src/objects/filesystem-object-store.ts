@@ -3,7 +3,7 @@ import { link, open, readdir, readFile, rename, rmdir, stat, unlink } from 'node
 import { dirname, join } from 'node:path'
 import { AgentfsError } from '@agentfs/contracts'
 import { makeDurableDirectory, syncDirectory, writeDurableFile } from './durable-file.js'
-import { listFiles } from './filesystem-listing.js'
+import { isSillyRename, listFiles } from './filesystem-listing.js'
 import { assertRange, keyIsFolder, objectMissing, objectTooShort, storeUnavailable } from './object-errors.js'
 import { assertObjectKey, assertObjectPrefix } from './object-key.js'
 import type {
@@ -210,13 +210,11 @@ class FilesystemObjectStore implements ObjectStore {
 
   #path(key: string): string {
     assertObjectKey(key)
-    if (key === STAGING || key.startsWith(`${STAGING}/`)) {
-      throw new AgentfsError('invalid_path', {
-        object: key,
-        detail: `not an object key here: ${STAGING} is reserved`,
-      })
-    }
-    return join(this.#root, key)
+    const segments = key.split('/')
+    const reserved = segments[0] === STAGING ? STAGING : segments.find(isSillyRename)
+    if (reserved === undefined) return join(this.#root, key)
+    const detail = `not an object key here: ${reserved} is reserved`
+    throw new AgentfsError('invalid_path', { object: key, detail })
   }
 }
 
