@@ -88,5 +88,5 @@ async function* withSizes(root: string, keys: readonly string[]): AsyncGenerator
 }
 
 function isMissing(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error))
+  return ['ENOENT', 'ENOTDIR', 'ESTALE'].includes(systemErrorCode(error))
 }
