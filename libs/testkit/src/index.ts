@@ -19,6 +19,7 @@ export {
   startPostgres,
   type TestDatabase,
 } from './postgres/postgres-cluster.js'
+export { type SharedFolder, sharedFolder } from './shared-folder.js'
 export { type TemporaryDirectory, temporaryDirectory } from './temporary-directory.js'
 export { type WaitOptions, waitFor } from './wait-for.js'
 export {

@@ -14,6 +14,13 @@ interface Walk {
 }
 
 const STAT_BATCH = 32
+/** What Linux's NFS client calls a file that was deleted while it is open: its number and a counter, in hexadecimal digits. */
+const SILLY_RENAME = /^\.nfs[0-9a-f]{24}$/
+
+/** True for a name that stands for a deleted file until its last reader is done. */
+export function isSillyRename(name: string): boolean {
+  return SILLY_RENAME.test(name)
+}
 
 /** The files below `root` as objects, in key order; memory is bounded by the largest single directory. */
 export async function* listFiles(walk: Walk): AsyncGenerator<ObjectListing> {
@@ -44,8 +51,10 @@ async function namesOf(walk: Walk, folder: string): Promise<string[]> {
     throw error
   })
   const names = entries
-    .filter(
-      (entry) => entry.isFile() || (entry.isDirectory() && !(folder === '' && walk.reserved.has(entry.name))),
+    .filter((entry) =>
+      entry.isFile()
+        ? !isSillyRename(entry.name)
+        : entry.isDirectory() && !(folder === '' && walk.reserved.has(entry.name)),
     )
     .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
     .filter((name) => isWanted(walk, folder + name))
@@ -79,5 +88,5 @@ async function* withSizes(root: string, keys: readonly string[]): AsyncGenerator
 }
 
 function isMissing(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error))
+  return ['ENOENT', 'ENOTDIR', 'ESTALE'].includes(systemErrorCode(error))
 }

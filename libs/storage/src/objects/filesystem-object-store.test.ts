@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { temporaryDirectory, type TemporaryDirectory } from '@agentfs/testkit'
 import { openFilesystemObjectStore } from './filesystem-object-store.js'
+import type { ObjectStore } from './object-store.js'
 import { describeObjectStore } from './object-store.contract.js'
 
 let directory: TemporaryDirectory
@@ -21,6 +22,7 @@ describeObjectStore('filesystem', {
 describe('filesystem object store', () => {
   const root = () => join(directory.path, randomUUID())
   const body = new TextEncoder().encode('body')
+  const firstOf = (store: ObjectStore) => store.list('')[Symbol.asyncIterator]().next()
 
   it('keeps files at 0600 and folders at 0700', async () => {
     const path = root()
@@ -69,6 +71,40 @@ describe('filesystem object store', () => {
     const keys: string[] = []
     for await (const { key } of store.list('')) keys.push(key)
     expect(keys).toEqual(['deep/.staging'])
+  })
+
+  it('takes no file for an object that NFS keeps for the last reader of a deleted one', async () => {
+    const path = root()
+    const store = await openFilesystemObjectStore(path)
+    const [kept, alike] = ['.nfs00000000000c00ab00000003', '.nfs00000000000c00ab']
+    await store.put(`folder/${alike}`, body)
+    await writeFile(join(path, 'folder', kept), 'deleted')
+    const keys: string[] = []
+    for await (const { key } of store.list('')) keys.push(key)
+    expect(keys).toEqual([`folder/${alike}`])
+    await expect(store.put(`folder/${kept}`, body)).rejects.toMatchObject({ code: 'invalid_path' })
+  })
+
+  it.each([
+    ['is gone', (path: string) => rm(path, { recursive: true })],
+    ['is the bare mount point', (path: string) => rm(join(path, '.staging'), { recursive: true })],
+  ])('[OUT-1] is away when its folder %s, and misses no object', async (_, unmount) => {
+    const path = root()
+    const store = await openFilesystemObjectStore(path)
+    await store.put('a/b', body)
+    await rm(join(path, 'a'), { recursive: true })
+    await unmount(path)
+    const away = expect.objectContaining({ code: 'unavailable' })
+    for (const key of ['a', 'a/b']) {
+      await expect(store.get(key)).rejects.toEqual(away)
+      await expect(store.getRange(key, 0, 1)).rejects.toEqual(away)
+      await expect(store.head(key)).rejects.toEqual(away)
+      await expect(store.delete(key)).rejects.toEqual(away)
+      await expect(store.putIfAbsent(key, body)).rejects.toEqual(away)
+    }
+    await expect(firstOf(store)).rejects.toEqual(away)
+    await expect(store.probe()).rejects.toEqual(away)
+    await expect(stat(join(path, 'a'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   it('does not list what is no regular file', async () => {

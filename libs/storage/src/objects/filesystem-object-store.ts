@@ -3,7 +3,7 @@ import { link, open, readdir, readFile, rename, rmdir, stat, unlink } from 'node
 import { dirname, join } from 'node:path'
 import { AgentfsError } from '@agentfs/contracts'
 import { makeDurableDirectory, syncDirectory, writeDurableFile } from './durable-file.js'
-import { listFiles } from './filesystem-listing.js'
+import { isSillyRename, listFiles } from './filesystem-listing.js'
 import { assertRange, keyIsFolder, objectMissing, objectTooShort, storeUnavailable } from './object-errors.js'
 import { assertObjectKey, assertObjectPrefix } from './object-key.js'
 import type {
@@ -13,6 +13,7 @@ import type {
   ObjectStore,
   ObjectStoreDescription,
 } from './object-store.js'
+import { assertThere, lookedUp, type SharedFolderRoot } from './shared-lookup.js'
 import { systemErrorCode } from './system-error-code.js'
 
 /** Half-written files lie here, on the objects' own filesystem, so that link and rename can publish them. */
@@ -43,15 +44,17 @@ export async function openFilesystemObjectStore(
  */
 class FilesystemObjectStore implements ObjectStore {
   readonly #root: string
+  readonly #folder: SharedFolderRoot
 
   constructor(root: string) {
     this.#root = root
+    this.#folder = { root, landmark: join(root, STAGING) }
   }
 
   async putIfAbsent(key: string, body: Uint8Array, options: ObjectCallOptions = {}): Promise<CreateOutcome> {
     return this.#publish(key, body, options, async (staged, target) => {
       const outcome = await linkOnce(staged, target)
-      if (outcome === 'exists' && (await stat(target)).isDirectory()) throw keyIsFolder(key)
+      if (outcome === 'folder') throw keyIsFolder(key)
       return outcome
     })
   }
@@ -93,9 +96,15 @@ class FilesystemObjectStore implements ObjectStore {
   async head(key: string, options: ObjectCallOptions = {}): Promise<{ readonly size: number } | null> {
     try {
       return await this.#reading(key, options, async (path) => {
-        const found = await stat(path)
-        if (!found.isFile()) throw objectMissing(key)
-        return { size: found.size }
+        // Opened, for NFS answers a mere stat from its cache: also of a file that another machine deleted or replaced.
+        const file = await open(path, 'r')
+        try {
+          const found = await file.stat()
+          if (!found.isFile()) throw objectMissing(key)
+          return { size: found.size }
+        } finally {
+          await file.close()
+        }
       })
     } catch (error) {
       if (error instanceof AgentfsError && error.code === 'not_found') return null
@@ -107,6 +116,7 @@ class FilesystemObjectStore implements ObjectStore {
     assertObjectPrefix(prefix)
     const reserved = new Set([STAGING])
     try {
+      await assertThere(this.#folder)
       yield* listFiles({ root: this.#root, prefix, cursor, signal: options.signal, reserved })
     } catch (error) {
       throw translated(prefix, options, error)
@@ -117,7 +127,7 @@ class FilesystemObjectStore implements ObjectStore {
     const target = this.#path(key)
     options.signal?.throwIfAborted()
     try {
-      await unlink(target)
+      await lookedUp(this.#folder, target, () => unlink(target), options.signal)
       await syncDirectory(dirname(target))
       await this.#prune(dirname(target))
     } catch (error) {
@@ -177,11 +187,11 @@ class FilesystemObjectStore implements ObjectStore {
         // Also where another writer was first: `exists` promises as much as `created`.
         await syncDirectory(dirname(target)).catch((error: unknown) => {
           // An overlapping delete took the object and its folder: nothing is left to sync.
-          if (systemErrorCode(error) !== 'ENOENT') throw error
+          if (!isVanished(error)) throw error
         })
         return outcome
       } catch (error) {
-        if (systemErrorCode(error) !== 'ENOENT' || attempt === PUBLISH_ATTEMPTS_MAX) throw error
+        if (!isVanished(error) || attempt === PUBLISH_ATTEMPTS_MAX) throw error
       }
     }
   }
@@ -190,7 +200,7 @@ class FilesystemObjectStore implements ObjectStore {
     const path = this.#path(key)
     options.signal?.throwIfAborted()
     try {
-      return await read(path)
+      return await lookedUp(this.#folder, path, () => read(path), options.signal)
     } catch (error) {
       if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(systemErrorCode(error))) throw objectMissing(key, error)
       throw translated(key, options, error)
@@ -210,25 +220,34 @@ class FilesystemObjectStore implements ObjectStore {
 
   #path(key: string): string {
     assertObjectKey(key)
-    if (key === STAGING || key.startsWith(`${STAGING}/`)) {
-      throw new AgentfsError('invalid_path', {
-        object: key,
-        detail: `not an object key here: ${STAGING} is reserved`,
-      })
-    }
-    return join(this.#root, key)
+    const segments = key.split('/')
+    const reserved = segments[0] === STAGING ? STAGING : segments.find(isSillyRename)
+    if (reserved === undefined) return join(this.#root, key)
+    const detail = `not an object key here: ${reserved} is reserved`
+    throw new AgentfsError('invalid_path', { object: key, detail })
   }
 }
 
-/** A link that NFS answered EEXIST for may be our own, sent twice: then our file has two names. */
-async function linkOnce(staged: string, target: string): Promise<CreateOutcome> {
+/**
+ * A link that NFS answered EEXIST for may be our own, sent twice: then both names are of one file. Its count of names does not
+ * tell, for that comes from the client's cache; the name that could not be given is looked up anew.
+ */
+async function linkOnce(staged: string, target: string): Promise<CreateOutcome | 'folder'> {
   try {
     await link(staged, target)
     return 'created'
   } catch (error) {
     if (systemErrorCode(error) !== 'EEXIST') throw error
-    return (await stat(staged)).nlink === 2 ? 'created' : 'exists'
+    const standing = await stat(target, { bigint: true })
+    if (standing.isDirectory()) return 'folder'
+    const { ino } = await stat(staged, { bigint: true })
+    return standing.ino === ino ? 'created' : 'exists'
   }
+}
+
+/** A folder that another process removed, or, on another machine, replaced. */
+function isVanished(error: unknown): boolean {
+  return ['ENOENT', 'ESTALE'].includes(systemErrorCode(error))
 }
 
 function translated(key: string, options: ObjectCallOptions, error: unknown): unknown {
