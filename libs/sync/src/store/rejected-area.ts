@@ -122,11 +122,10 @@ export function discardRejected(state: StoreState, id: number): void {
   })
 }
 
-/** The paths of what waits in the journal, each once [DUR-8]. */
+/** The paths of what waits in the journal, each once, `/` for the root itself: none only where nothing waits [DUR-8]. */
 export function journaledPaths(state: StoreState): string[] {
   const paths = new Set<string>()
-  for (const { operation } of state.journal.entries()) paths.add(shownPath(state, operation))
-  paths.delete('')
+  for (const { operation } of state.journal.entries()) paths.add(shownPath(state, operation) || '/')
   return [...paths]
 }
 
