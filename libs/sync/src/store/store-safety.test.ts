@@ -1,4 +1,13 @@
-import { readdirSync, readFileSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { DatabaseSync } from 'node:sqlite'
@@ -118,6 +127,15 @@ describe('what cannot be read [DUR-7]', () => {
     fixture.store.close()
     unlinkSync(join(fixture.folder, 'store.key'))
     expect(storeErrorOf(open).message).toContain('store.key')
+  })
+
+  it('a store whose key could not be written, the disk being full say, is opened once it can be', () => {
+    const path = join(fixture.folder, 'another')
+    mkdirSync(join(path, 'store.key'), { recursive: true })
+    expect(() => LocalStore.open({ path, agent: 'agent-1' })).toThrow(/EISDIR/)
+    rmdirSync(join(path, 'store.key'))
+    LocalStore.open({ path, agent: 'agent-1' }).close()
+    LocalStore.open({ path, agent: 'agent-1' }).close()
   })
 
   it('a store of another layout is refused', () => {
