@@ -78,6 +78,8 @@ export class StoreState {
   readonly graveyard = new Set<string>()
   /** How many fsyncs there were, by directory. */
   readonly generations = new Map<string, number>()
+  /** The versions that rejected operations stand on; undefined until they are looked up. */
+  rejectedBases: Set<string> | undefined = undefined
   /** Files whose content might be fetched ahead. */
   prefetchable: string[] | null = null
   /** True once the engine was told of waiting entries and has not yet looked. */
@@ -109,6 +111,7 @@ export class StoreState {
     this.facts = this.#readFacts()
     this.contents.clear()
     this.flight = undefined
+    this.rejectedBases = undefined
     this.cache.recount()
     for (const { image, ino, names } of this.chunks.load()) {
       this.inodes.set(image.id, ino)
