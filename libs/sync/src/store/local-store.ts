@@ -317,10 +317,10 @@ export class LocalStore implements FilesystemStore, EngineStore {
     }
   }
 
-  journalRoom(): { bytes: number; bytesMax: number; sent: number } {
+  journalRoom(): { bytes: number; bytesMax: number; progress: number } {
     const bytesMax = journalBytesMax(this.#state)
-    const { journal, partsSent } = this.#state
-    return { bytes: bytesMax - journal.bytes, bytesMax, sent: partsSent }
+    const { journal, progress } = this.#state
+    return { bytes: bytesMax - journal.bytes, bytesMax, progress }
   }
 
   listen(listener: (event: StoreEvent) => void): () => void {

@@ -58,7 +58,10 @@ function firstWaiting(state: StoreState, countMax: number): JournalEntry[] {
 
 /** The plain bytes of a part of the push in flight. */
 export function readPart(state: StoreState, part: string): Uint8Array<ArrayBuffer> {
-  state.partsSent++
+  if (!state.partsBegun.has(part)) {
+    state.partsBegun.add(part)
+    state.progress++
+  }
   const planned = currentFlight(state)?.parts.find((it) => it.part === part)
   if (planned === undefined) throw new Error(`part ${part} is not of the push in flight`)
   const bytes = new Uint8Array(planned.length)

@@ -150,6 +150,8 @@ function settle(
     return { kind: 'settled', invalidations, rejected } as const
   })
   state.flight = null
+  state.partsBegun.clear()
+  state.progress++
   evict(state)
   announceSettled(state, outcome.rejected)
   return outcome

@@ -84,8 +84,10 @@ export class StoreState {
   prefetchable: string[] | null = null
   /** True once the engine was told of waiting entries and has not yet looked. */
   announced = false
-  /** Parts that were read for sending since the store was opened. */
-  partsSent = 0
+  /** Grows while content goes up: with each part that is sent for the first time, and each push that is settled. */
+  progress = 0
+  /** Parts of the push in flight that were sent at least once since the store was opened. */
+  readonly partsBegun = new Set<string>()
   readonly listeners = new Set<(event: StoreEvent) => void>()
 
   constructor(folder: StoreFolder, options: StoreOptions) {
