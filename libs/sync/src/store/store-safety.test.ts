@@ -5,6 +5,7 @@ import {
   rmdirSync,
   rmSync,
   statSync,
+  truncateSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -127,6 +128,23 @@ describe('what cannot be read [DUR-7]', () => {
     fixture.store.close()
     unlinkSync(join(fixture.folder, 'store.key'))
     expect(storeErrorOf(open).message).toContain('store.key')
+  })
+
+  it('a cached block whose file the disk lost, the power having gone, is fetched anew', () => {
+    const content = 'x'.repeat(3_000_000)
+    const ino = fixture.put('a', content)
+    fixture.sync(service)
+    fixture.store.setStored(service.head)
+    fixture.store.close()
+    const files = readdirSync(join(fixture.folder, 'blobs')).map((name) => join(fixture.folder, 'blobs', name))
+    expect(files).toHaveLength(3)
+    for (const file of files.slice(0, 2)) truncateSync(file, 0)
+    fixture = new StoreFixture({ path: fixture.folder })
+    const { cacheBytes } = fixture.store.status()
+    expect(fixture.text(ino, service) === content).toBe(true)
+    expect(fixture.store.status().cacheBytes).toBe(cacheBytes)
+    fixture.reopen()
+    expect(fixture.text(ino) === content).toBe(true)
   })
 
   it('a store whose key could not be written, the disk being full say, is opened once it can be', () => {
