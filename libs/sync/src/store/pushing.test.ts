@@ -203,6 +203,10 @@ describe('refusals [SY-7]', () => {
       fixture.sync(service)
       expect(service.contentAt('notes.md')).toBe('old')
       expect(fixture.textAt('notes.md')).toBe('old')
+      // What is left of tmp, whose creation was taken, is a file of its own again.
+      if (several) expect(fixture.textAt('tmp')).toBe('')
+      const inodes = fixture.store.list(1).map(({ ino }) => ino)
+      expect(new Set(inodes).size).toBe(inodes.length)
       expect(fixture.store.status().journal.entries).toBe(0)
       const items = fixture.store.rejectedItems()
       const [newest] = items
