@@ -136,7 +136,9 @@ describe('what cannot be read [DUR-7]', () => {
     fixture.sync(service)
     fixture.store.setStored(service.head)
     fixture.store.close()
-    const files = readdirSync(join(fixture.folder, 'blobs')).map((name) => join(fixture.folder, 'blobs', name))
+    const files = readdirSync(join(fixture.folder, 'blobs')).map((name) =>
+      join(fixture.folder, 'blobs', name),
+    )
     expect(files).toHaveLength(3)
     for (const file of files.slice(0, 2)) truncateSync(file, 0)
     fixture = new StoreFixture({ path: fixture.folder })
