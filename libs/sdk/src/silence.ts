@@ -31,7 +31,7 @@ export class Silence {
   watch(answer: Response, failed: (cause: unknown) => Error): Response {
     const { body, status, statusText, headers } = answer
     if (body === null) return answer
-    const reader = body.getReader()
+    const reader: ReadableStreamDefaultReader<Uint8Array> = body.getReader()
     const watched = new ReadableStream<Uint8Array>(
       {
         pull: async (out) => {

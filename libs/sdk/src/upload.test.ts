@@ -65,7 +65,7 @@ describe('the source of an upload', () => {
 
   it('is not waited for after the upload was aborted', async () => {
     const { files, asked } = filesOf(200)
-    const { chunks } = source(3, () => new Promise(() => undefined))
+    const { chunks } = source(3, () => Promise.withResolvers<void>().promise)
     const stop = new AbortController()
     const onProgress = ({ bytes }: { bytes: number }): void => {
       if (bytes === 3 * MIB) stop.abort(new Error('enough'))
