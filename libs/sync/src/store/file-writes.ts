@@ -5,6 +5,7 @@ import { cutContent, segmentOf } from './file-content.js'
 import {
   entryBytes,
   isLocalContent,
+  PIECES_MAX,
   type JournalEntry,
   type LocalAppend,
   type LocalContent,
@@ -120,9 +121,9 @@ export function openEntry(
   return { ...entry, operation: entry.operation }
 }
 
-/** One entry is one version and goes up as a whole: beyond a size the next one begins. */
+/** One entry is one version and goes up as a whole: beyond a size, or a number of pieces, the next one begins. */
 function hasRoom(state: StoreState, entry: JournalEntry, bytes: number): boolean {
-  return entryBytes(entry) + bytes <= pushContentMax(state)
+  return entry.pieces.length < PIECES_MAX && entryBytes(entry) + bytes <= pushContentMax(state)
 }
 
 function takesWrite(operation: LocalContent, offset: number): operation is LocalWrite | LocalAppend {
