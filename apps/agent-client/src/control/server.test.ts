@@ -37,6 +37,18 @@ describe('the control socket of a mount', () => {
     await control.close()
   })
 
+  it('waits at its end for nobody who was answered and does not hang up, as a stopped process does not', async () => {
+    const control = await ControlServer.listen(path, () => Promise.resolve(DONE))
+    const stopped = connect({ path, allowHalfOpen: true })
+    stopped.write('{"kind":"status"}\n')
+    await once(stopped, 'data')
+    await control.close()
+    await once(stopped, 'end')
+    stopped.write('is anybody there?\n')
+    const [error] = (await once(stopped, 'error')) as [NodeJS.ErrnoException]
+    expect(error.code).toBe('EPIPE')
+  })
+
   it('takes the place of one that a killed mount left behind, and not that of one that answers', async () => {
     const killed = createServer().listen(path)
     await once(killed, 'listening')

@@ -53,7 +53,8 @@ export class ControlServer {
   async close(): Promise<void> {
     this.#server.close()
     await Promise.all(this.#answering)
-    for (const socket of this.#sockets) socket.end()
+    // Not only ended: who does not hang up would keep this process.
+    for (const socket of this.#sockets) socket.destroySoon()
   }
 }
 
