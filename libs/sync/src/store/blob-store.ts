@@ -40,9 +40,9 @@ export class BlobStore {
     const sealed = this.#sealer.seal('blobs', id, bytes)
     if (bytes.length > ROW_BYTES_MAX) {
       // Before the row: a file without a row is swept at the next opening, a row without a file would be a loss.
+      this.#added.push(id)
       translated(() => writeFileSync(this.#file(id), sealed, { mode: 0o600 }))
       this.#unsynced.add(id)
-      this.#added.push(id)
     }
     const row = bytes.length > ROW_BYTES_MAX ? null : sealed
     if (piece === undefined) {

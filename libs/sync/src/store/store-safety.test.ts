@@ -5,6 +5,7 @@ import {
   rmdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
@@ -206,6 +207,18 @@ describe('bounds', () => {
     expect(fixture.text(ino)).toBe('before')
     fixture.sync(service)
     expect(fixture.store.status().journal.entries).toBe(0)
+  })
+
+  it('a full disk leaves no part of a large write behind, which would take the room that is left', () => {
+    const ino = fixture.put('a', '')
+    const blobs = join(fixture.folder, 'blobs')
+    // Whatever number the write gets: its file is one that nothing can be written to.
+    for (let id = 1; id < 50; id++) symlinkSync('/dev/full', join(blobs, String(id)))
+    const files = readdirSync(blobs).length
+    for (let round = 0; round < 3; round++)
+      expect(storeErrorOf(() => fixture.store.write(ino, 0, Buffer.alloc(200_000))).code).toBe('disk_full')
+    expect(readdirSync(blobs)).toHaveLength(files - 3)
+    expect(fixture.store.attributes(ino).size).toBe(0)
   })
 
   it('a full disk while a remote change is folded leaves the store where it was', () => {
