@@ -46,6 +46,13 @@ function reopenWithRoom(): void {
   fixture = new StoreFixture({ path: fixture.folder })
 }
 
+/** Leaves room for rows, and none for files: whatever number a blob gets, nothing can be written to its file. */
+function fillDisk(): string {
+  const blobs = join(fixture.folder, 'blobs')
+  for (let id = 1; id < 1_000; id++) symlinkSync('/dev/full', join(blobs, String(id)))
+  return blobs
+}
+
 function storeErrorOf(work: () => unknown): StoreError {
   try {
     work()
@@ -211,14 +218,23 @@ describe('bounds', () => {
 
   it('a full disk leaves no part of a large write behind, which would take the room that is left', () => {
     const ino = fixture.put('a', '')
-    const blobs = join(fixture.folder, 'blobs')
-    // Whatever number the write gets: its file is one that nothing can be written to.
-    for (let id = 1; id < 50; id++) symlinkSync('/dev/full', join(blobs, String(id)))
+    const blobs = fillDisk()
     const files = readdirSync(blobs).length
     for (let round = 0; round < 3; round++)
       expect(storeErrorOf(() => fixture.store.write(ino, 0, Buffer.alloc(200_000))).code).toBe('disk_full')
     expect(readdirSync(blobs)).toHaveLength(files - 3)
     expect(fixture.store.attributes(ino).size).toBe(0)
+  })
+
+  it('a full disk fails no write that it had room for, because of what is tidied up with it', () => {
+    const ino = fixture.put('a', '')
+    fillDisk()
+    const written = Buffer.alloc(300 * 4_096, 'w')
+    for (let at = 0; at < written.length; at += 4_096)
+      fixture.store.write(ino, 0, written.subarray(at, at + 4_096), { append: true })
+    expect(fixture.text(ino) === written.toString()).toBe(true)
+    fixture.reopen()
+    expect(fixture.text(ino) === written.toString()).toBe(true)
   })
 
   it('a full disk while a remote change is folded leaves the store where it was', () => {
