@@ -116,6 +116,7 @@ export function openEntry(
 ): (JournalEntry & { operation: LocalContent }) | undefined {
   const entry = node.version === null ? undefined : state.journal.byVersion(node.version)
   if (entry?.push !== 0 || !isLocalContent(entry.operation)) return undefined
+  if (entry.seq <= state.closedThrough) return undefined
   // An fsync since then is a barrier: what it made durable is not to be reordered past.
   if (entry.generation !== (state.generations.get(entry.group) ?? 0)) return undefined
   return { ...entry, operation: entry.operation }

@@ -20,7 +20,8 @@ export function freezePush(state: StoreState, limits: PushLimits): FrozenPush | 
   const operationsMax = Math.min(limits.operationsMax, PUSH_OPERATIONS_MAX)
   const waiting = firstWaiting(state, 2 * operationsMax)
   if (waiting.length === 0) return null
-  const folded = foldEntries(waiting)
+  const closed = waiting.filter(({ seq }) => seq <= state.closedThrough)
+  const folded = [...closed, ...foldEntries(waiting.slice(closed.length))]
   const chosen = withinLimits(folded, {
     operations: operationsMax,
     body: Math.min(limits.bytesMax, PUSH_BYTES_MAX / 2),

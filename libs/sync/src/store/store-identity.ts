@@ -16,6 +16,7 @@ export function forkStore(state: StoreState): void {
   })
   state.flight = null
   state.partsBegun.clear()
+  state.closedThrough = state.journal.tail
   for (const entry of state.journal.entries()) if (entry.push !== 0) state.journal.put({ ...entry, push: 0 })
   if (state.journal.size > 0) announce(state)
 }

@@ -76,6 +76,11 @@ export class StoreState {
   flight: Flight | null | undefined = undefined
   /** Deleted nodes that are still named by the journal or open. */
   readonly graveyard = new Set<string>()
+  /**
+   * Entries up to this one are sent as they stand, neither written into nor folded: the service may have them already, of a
+   * copy of this store or of a push whose answer was lost, and knows them again by what they make alone [SY-8].
+   */
+  closedThrough = 0
   /** How many fsyncs there were, by directory. */
   readonly generations = new Map<string, number>()
   /** The versions that rejected operations stand on; undefined until they are looked up. */
@@ -125,6 +130,7 @@ export class StoreState {
     if (this.facts.root !== null) this.inodes.set(this.facts.root, ROOT_INO)
     this.journal.load()
     this.journal.raiseSeq(this.facts.journalSeq)
+    this.closedThrough = this.journal.tail
     this.replayJournal()
   }
 
