@@ -9,6 +9,8 @@ import { Site } from './harness/site.js'
 
 /** Far below what leaving waits for the service, far above what it takes without. */
 const AT_ONCE_MS = 4_000
+/** What a signal leaves for pushing. */
+const SIGNAL_MS = 8_000
 
 let site: Site
 
@@ -71,6 +73,16 @@ describe('[DUR-8] leaving that waits for the service is cut short', () => {
     expect(forced.code).toBe(0)
     expect((await waiting.exited).code).toBe(75)
     expect(await isMounted(mount.directory)).toBe(false)
+  })
+
+  it('by a SIGTERM, within the limit of that, while `unmount` waits for longer', async () => {
+    const { machine, mount } = await mountThatCannotPush('shortened')
+    const waiting = machine.start(['unmount', mount.directory, '--flush-timeout', '60'])
+    await untilLeft(machine, mount.directory)
+    const startedAt = performance.now()
+    expect((await mount.unmount()).code).toBe(75)
+    expect(performance.now() - startedAt).toBeLessThan(SIGNAL_MS + AT_ONCE_MS)
+    expect((await waiting.exited).code).toBe(75)
   })
 
   it('by a signal to `run` whose command has ended', async () => {

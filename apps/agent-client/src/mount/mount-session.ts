@@ -156,12 +156,12 @@ export class MountSession {
   }
 
   /**
-   * Takes no more changes, pushes within the limit, unmounts [DUR-8]. With a limit of 0 nothing is waited for, by whoever asked
-   * for it before either.
+   * Takes no more changes, pushes within the limit, unmounts [DUR-8]. Who asks while it is being left already shortens what is
+   * left of that to a limit of his own, to nothing with 0.
    */
   leave(flushTimeoutMs: number): Promise<LeaveOutcome> {
-    if (flushTimeoutMs === 0) this.#hurried.resolve()
-    this.#leaving ??= this.#leave(flushTimeoutMs)
+    if (this.#leaving === undefined) this.#leaving = this.#leave(flushTimeoutMs)
+    else globalThis.setTimeout(() => this.#hurried.resolve(), flushTimeoutMs).unref()
     return this.#leaving
   }
 
