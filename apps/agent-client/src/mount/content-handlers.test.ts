@@ -1,15 +1,19 @@
+import { ROOT_INO } from '@agentfs/sync'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { MountedStore } from '../testing/mounted-store.js'
 
 const O_RDWR = 0o2
 const O_TRUNC = 0o1000
 
+const VIEW = { readOnly: false, mayWrite: true, waitForService: false, owner: null }
+const LIMITS = { operationsMax: 100, bytesMax: 1_000_000 }
+
 let here: MountedStore
 let call: (operation: string, request: object) => string[]
 
 beforeEach(() => {
   here = new MountedStore()
-  ;({ call } = here.mount({ readOnly: false, mayWrite: true, waitForService: false, owner: null }))
+  ;({ call } = here.mount(VIEW))
 })
 
 afterEach(() => here.remove())
@@ -26,5 +30,28 @@ describe('set-id bits [FS-1]', () => {
     expect(here.store.attributes(ino).mode).toBe(0o6755)
     call(operation, { ...nodeid, ...request, killSuidgid: true })
     expect(here.store.attributes(ino).mode).toBe(0o755)
+  })
+})
+
+describe('fsync of a directory', () => {
+  const rename = (from: string, to: string): void => here.store.rename(ROOT_INO, from, ROOT_INO, to, 'none')
+
+  it('[SY-14] is a barrier: what came before it is not folded into what comes after', () => {
+    rename('standing', 'moved')
+    expect(call('fsyncdir', {})).toEqual(['ok'])
+    rename('moved', 'moved again')
+    here.store.freezePush(LIMITS)
+    expect(here.store.status().journal.entries).toBe(2)
+  })
+
+  it('[DUR-3] with --durability=server waits for the service, as that of a file does', () => {
+    const waiting = here.mount({ ...VIEW, waitForService: true })
+    expect(waiting.call('fsyncdir', {})).toEqual(['ok'])
+    rename('standing', 'moved')
+    const answers = waiting.call('fsyncdir', {})
+    expect(answers).toEqual([])
+    here.store.freezePush(LIMITS)
+    here.store.rejectPush('quota_exceeded', 'no room')
+    expect(answers).toHaveLength(1)
   })
 })

@@ -153,10 +153,11 @@ export function contentHandlers(core: MountCore): FuseHandlers {
       })
     },
 
-    fsyncdir(_request, reply) {
+    fsyncdir({ nodeid }, reply) {
       core.answer(reply, () => {
-        store.syncToDisk()
-        reply.ok()
+        if (virtual.owns(nodeid)) return void reply.ok()
+        store.fsync(nodeid)
+        settle(nodeid, reply)
       })
     },
 
