@@ -6,6 +6,16 @@ import { isUuid, uuidTimeMs, uuidv7 } from './ids.js'
 import { AgentfsError } from './errors.js'
 
 describe('names', () => {
+  it('is told of any string, also of one that begins as an encoded name and is none', () => {
+    expect(nameFault('\0no base64!')).toMatch(/not valid base64/)
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const fault = nameFault(`\0${text}`)
+        expect(fault === null || fault.length > 0).toBe(true)
+      }),
+    )
+  })
+
   it('[FS-6] any byte sequence Linux allows is kept exactly', () => {
     const byte = fc.integer({ min: 1, max: 255 }).filter((value) => value !== 0x2f)
     fc.assert(

@@ -36,6 +36,7 @@ export function nameBytes(name: Name): number {
 export function nameFault(name: Name): string | null {
   if (name === '') return 'a name is empty'
   if (name === '.' || name === '..') return `'${name}' is not a name`
+  if (name.startsWith('\0') && base64Bytes(name.slice(1)) === undefined) return NO_BASE64
   const bytes = nameToBytes(name)
   if (bytes.length === 0) return 'a name is empty'
   if (bytes.length > NAME_BYTES_MAX) return `a name has ${bytes.length} bytes; ${NAME_BYTES_MAX} is the most`
@@ -59,9 +60,17 @@ function toBase64(bytes: Uint8Array): string {
 }
 
 function fromBase64(text: string): Uint8Array {
+  const bytes = base64Bytes(text)
+  if (bytes === undefined) throw new AgentfsError('invalid_path', { detail: NO_BASE64 })
+  return bytes
+}
+
+const NO_BASE64 = 'a name is not valid base64'
+
+function base64Bytes(text: string): Uint8Array | undefined {
   try {
     return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
   } catch {
-    throw new AgentfsError('invalid_path', { detail: 'a name is not valid base64' })
+    return undefined
   }
 }

@@ -1,4 +1,5 @@
 import { AgentfsError, HTTP_STATUS, PROTOCOL_VERSION, type Door, type ErrorCode } from '@agentfs/contracts'
+import { Silence } from './silence.js'
 
 /** How to reach a service and as whom. */
 export interface ConnectionOptions {
@@ -10,7 +11,7 @@ export interface ConnectionOptions {
   readonly fetch?: typeof fetch
   /** Through which door calls come, for the audit log; `sdk` where absent. */
   readonly door?: Door
-  /** Milliseconds until a request without an answer is given up; 30,000 where absent. */
+  /** Milliseconds without a byte of the answer after which a request is given up; 30,000 where absent. */
   readonly timeoutMs?: number
 }
 
@@ -57,8 +58,9 @@ export class Http {
       headers['content-type'] = 'application/json'
       body = JSON.stringify(options.json)
     }
-    const timeout = AbortSignal.timeout(options.timeoutMs ?? this.#options.timeoutMs ?? 30_000)
-    const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout])
+    const silence = new Silence(options.timeoutMs ?? this.#options.timeoutMs ?? 30_000)
+    const signal =
+      options.signal === undefined ? silence.signal : AbortSignal.any([options.signal, silence.signal])
     const init: RequestInit & { duplex?: 'half' } = { method, headers, signal }
     if (body !== undefined) {
       init.body = body
@@ -66,13 +68,14 @@ export class Http {
     }
     let response: Response
     try {
-      response = await (this.#options.fetch ?? fetch)(url, init)
+      response = await silence.during((this.#options.fetch ?? fetch)(url, init))
     } catch (error) {
       if (options.signal?.aborted === true) throw error
       throw unreachable(this.baseUrl, error)
     }
-    if (response.ok || response.status === 304) return response
-    throw await problemOf(response)
+    const heard = silence.watch(response, (error) => unreachable(this.baseUrl, error))
+    if (heard.ok || heard.status === 304) return heard
+    throw await problemOf(heard)
   }
 
   /** A request whose answer is JSON. The shape is the route's contract. */

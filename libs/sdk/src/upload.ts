@@ -14,6 +14,9 @@ import type { WriteBody, WriteOptions } from './write-options.js'
 /** What can be uploaded: bytes, a Blob or File, or a stream of bytes, which is read once. */
 export type UploadSource = Uint8Array | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>
 
+/** Bytes of a file, 1 MiB but for the last, with their memory for themselves. */
+type Piece = Uint8Array<ArrayBuffer>
+
 /** How far an upload is. */
 export interface UploadProgress {
   /** Bytes that the service has, or that are zeros and need not be sent. */
@@ -50,7 +53,8 @@ const WHOLE_MS = 24 * 3_600_000
 
 /**
  * Writes a whole file of any size by parts of 1 MiB: each is sent again by itself when the connection drops, and none that
- * arrived. The file changes once, when all are there. Parts of zeros are holes and not sent. Up to 1 MiB it is one PUT.
+ * arrived. The file changes once, when all are there. Parts of zeros are holes and not sent. Up to 1 MiB it is one PUT. The
+ * source is closed when the upload ends, however it does.
  */
 export async function upload(
   target: UploadTarget,
@@ -58,7 +62,21 @@ export async function upload(
   source: UploadSource,
   options: UploadOptions = {},
 ): Promise<WriteAnswer> {
-  const pieces = piecesOf(source)
+  const pieces = untilAborted(piecesOf(source), options.signal)
+  try {
+    return await uploadPieces(target, path, pieces, knownSize(source), options)
+  } finally {
+    await pieces.return(undefined)
+  }
+}
+
+async function uploadPieces(
+  target: UploadTarget,
+  path: string,
+  pieces: AsyncGenerator<Piece, undefined>,
+  bytesOf: number | null,
+  options: UploadOptions,
+): Promise<WriteAnswer> {
   const first = await pieces.next()
   const second = first.done === true ? first : await pieces.next()
   if (first.done === true || second.done === true) {
@@ -72,7 +90,7 @@ export async function upload(
     const body = ReadableStream.from(chained(first.value, second.value, pieces))
     return target.files.write(path, body, { ...withoutUndefined(options), timeoutMs: WHOLE_MS })
   }
-  const parts = new PartUpload(target, await nodeAt(target, path), knownSize(source), options)
+  const parts = new PartUpload(target, await nodeAt(target, path), bytesOf, options)
   await parts.add(first.value)
   await parts.add(second.value)
   for await (const piece of pieces) await parts.add(piece)
@@ -99,7 +117,7 @@ class PartUpload {
   }
 
   /** Takes the next piece; resolves when there is room for another one. */
-  async add(piece: Uint8Array<ArrayBuffer>): Promise<void> {
+  async add(piece: Piece): Promise<void> {
     const isFirst = this.#parts.every((part) => part === null)
     this.#size += piece.length
     if (piece.every((byte) => byte === 0)) {
@@ -146,7 +164,7 @@ class PartUpload {
     throw this.#failure.error
   }
 
-  async #send(part: string, piece: Uint8Array<ArrayBuffer>): Promise<void> {
+  async #send(part: string, piece: Piece): Promise<void> {
     const { signal } = this.#options
     await this.#retrying(() =>
       this.#target.sync.putPart(this.#node, part, piece, signal === undefined ? {} : { signal }),
@@ -205,8 +223,37 @@ async function nodeAt({ files }: UploadTarget, path: string): Promise<string> {
   }
 }
 
-/** Pieces of 1 MiB but for the last, each with its memory for itself. */
-async function* piecesOf(source: UploadSource): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined> {
+/**
+ * What a generator gives, no longer than the upload goes on: an abort does not wait for a source that gives nothing. The
+ * generator is closed with this one.
+ */
+async function* untilAborted<T>(
+  given: AsyncGenerator<T, undefined>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T, undefined> {
+  const aborted = Promise.withResolvers<never>()
+  aborted.promise.catch(() => undefined)
+  const onAbort = (): void => aborted.reject(abortReason(signal))
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    for (;;) {
+      signal?.throwIfAborted()
+      const next = await Promise.race([given.next(), aborted.promise])
+      if (next.done === true) return undefined
+      yield next.value
+    }
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+    // Not waited for: it may be what gives nothing.
+    given.return(undefined).catch(() => undefined)
+  }
+}
+
+function abortReason(signal: AbortSignal | undefined): Error {
+  return signal?.reason instanceof Error ? signal.reason : new AgentfsError('timeout', { detail: 'aborted' })
+}
+
+async function* piecesOf(source: UploadSource): AsyncGenerator<Piece, undefined> {
   let piece = new Uint8Array(PART_BYTES_MAX)
   let filled = 0
   for await (const chunk of chunksOf(source)) {
@@ -244,6 +291,8 @@ async function* chunksOfStream(stream: ReadableStream<Uint8Array>): AsyncGenerat
       yield value
     }
   } finally {
+    // One that was read to its end, or failed, has nothing to cancel.
+    await reader.cancel().catch(() => undefined)
     reader.releaseLock()
   }
 }
@@ -266,9 +315,7 @@ function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
       clearTimeout(timer)
-      reject(
-        signal?.reason instanceof Error ? signal.reason : new AgentfsError('timeout', { detail: 'aborted' }),
-      )
+      reject(abortReason(signal))
     }
     const timer = setTimeout(() => {
       signal?.removeEventListener('abort', onAbort)

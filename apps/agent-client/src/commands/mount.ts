@@ -248,7 +248,8 @@ export async function mount(
     feed,
     remarks: [...running.remarks],
   }
-  process.send?.(message)
+  // Who started it may be gone by now: nobody hears it then, and the mount goes on.
+  process.send?.(message, () => undefined)
   leaveOnSignals(running)
   const { remaining } = await running.over
   if (remaining.length > 0) throw new UnpushedError(unpushedText(remaining))

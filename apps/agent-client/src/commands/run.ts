@@ -6,7 +6,8 @@ import { constants, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { EXIT } from '../exit-codes.js'
 import type { CommandContext } from './context.js'
-import { startMount, unpushedText, type MountOptions } from './mount.js'
+import type { LeaveOutcome } from '../mount/mount-session.js'
+import { startMount, unpushedText, type MountOptions, type RunningMount } from './mount.js'
 
 const FLUSH_MS = 30_000
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -41,16 +42,27 @@ async function runMounted(
   } catch (error) {
     const known = notStarted(error, argv[0] ?? '', variables['PATH'] ?? '')
     if (known === undefined) {
-      await running.leave(FLUSH_MS)
+      await leave(running)
       throw error
     }
     context.output.note(`${argv[0]}: ${known.reason}`)
     code = known.code
   }
-  const { remaining } = await running.leave(FLUSH_MS)
+  const { remaining } = await leave(running)
   if (remaining.length === 0) return code
   context.output.note(unpushedText(remaining))
   return code === 0 ? EXIT.unpushed : code
+}
+
+/** Pushes and unmounts; a signal ends the waiting, and not this process, which would leave the mount behind. */
+async function leave(running: RunningMount): Promise<LeaveOutcome> {
+  const hurry = (): void => void running.leave(0)
+  for (const signal of FORWARDED) process.on(signal, hurry)
+  try {
+    return await running.leave(FLUSH_MS)
+  } finally {
+    for (const signal of FORWARDED) process.removeListener(signal, hurry)
+  }
 }
 
 /** What a shell answers for a command that cannot be started. */

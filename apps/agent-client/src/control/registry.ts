@@ -92,8 +92,12 @@ function readRecord(path: string): MountRecord | undefined {
   }
 }
 
-/** A process killed while one of its threads waits in the kernel stays as a zombie: it exists, and is gone. */
+/**
+ * A process killed while one of its threads waits in the kernel stays as a zombie: it exists, and is gone. And where this
+ * process has the number, the one that wrote it down is gone: containers count from 1 each time.
+ */
 function isAlive(pid: number): boolean {
+  if (pid === process.pid) return false
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     // The state is the field behind the command, which stands in parentheses and may hold anything.

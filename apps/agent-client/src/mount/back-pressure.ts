@@ -1,4 +1,4 @@
-import type { FuseReply } from '@agentfs/fuse'
+import type { WriteReply } from '@agentfs/fuse'
 import type { FilesystemStore } from '@agentfs/sync'
 import { errnoOf } from './errno.js'
 
@@ -10,8 +10,11 @@ const RESERVE_SHARE = 16
 
 /** A writer that waits: `write` lays its bytes into the journal, and throws what that throws. */
 interface WaitingWrite {
-  readonly reply: FuseReply
+  readonly ino: number
+  readonly reply: WriteReply
   readonly bytes: number
+  /** Written by the kernel out of a mapping: the program that wrote it there is long gone on. */
+  readonly fromPageCache: boolean
   readonly write: () => void
 }
 
@@ -26,7 +29,8 @@ export class BackPressure {
   readonly #lookAfter: (ms: number) => void
   #waiting: WaitingWrite[] = []
   #online = false
-  #sent = -1
+  #frozen = false
+  #progress = -1
   #looking = false
 
   constructor(store: FilesystemStore, lookAfter: (ms: number) => void) {
@@ -34,7 +38,7 @@ export class BackPressure {
     this.#lookAfter = lookAfter
     store.listen(({ kind }) => {
       if (kind === 'settled') this.#admit()
-      else if (kind === 'revoked') this.refuse('EACCES')
+      else if (kind === 'revoked') this.#refuse(this.#waiting.splice(0), 'EACCES')
     })
   }
 
@@ -45,16 +49,16 @@ export class BackPressure {
 
   /** True where a write of so many bytes is to wait. */
   mustWait(bytes: number): boolean {
-    if (!this.#online) return false
+    if (!this.#online || this.#frozen) return false
     return this.#waiting.length > 0 || !this.#hasRoom(bytes)
   }
 
   /** Keeps a write until there is room; its bytes must be its own. */
-  wait(reply: FuseReply, bytes: number, write: () => void): void {
-    this.#waiting.push({ reply, bytes, write })
+  wait(waiting: WaitingWrite): void {
+    this.#waiting.push(waiting)
     if (this.#looking) return
     this.#looking = true
-    this.#sent = this.#store.journalRoom().sent
+    this.#progress = this.#store.journalRoom().progress
     this.#lookAfter(STALLED_MS)
   }
 
@@ -62,17 +66,35 @@ export class BackPressure {
   look(): void {
     this.#looking = false
     this.#waiting = this.#waiting.filter(({ reply }) => !reply.answered)
-    const { sent } = this.#store.journalRoom()
-    if (sent === this.#sent) for (const waiting of this.#waiting.splice(0)) answer(waiting)
-    this.#sent = sent
+    const { progress } = this.#store.journalRoom()
+    if (progress === this.#progress) for (const waiting of this.#waiting.splice(0)) answer(waiting)
+    this.#progress = progress
     if (this.#waiting.length === 0) return
     this.#looking = true
     this.#lookAfter(STALLED_MS)
   }
 
-  /** Answers all who wait with an error. */
-  refuse(errno: 'EACCES' | 'EROFS'): void {
-    for (const { reply } of this.#waiting.splice(0)) if (!reply.answered) reply.error(errno)
+  /** A file is cut to nothing: what waits for it came before that, and nothing would be left of it. */
+  cutToNothing(ino: number): void {
+    const cut = this.#waiting.filter((waiting) => waiting.ino === ino)
+    if (cut.length === 0) return
+    this.#waiting = this.#waiting.filter((waiting) => waiting.ino !== ino)
+    for (const { reply, bytes } of cut) if (!reply.answered) reply.written(bytes)
+  }
+
+  /**
+   * Nobody waits from here on, for the mount is being left. Who called is told that it takes no more changes; what comes from
+   * a mapping would be lost unseen, and has its place in the journal if there is any.
+   */
+  freeze(): void {
+    this.#frozen = true
+    const waiting = this.#waiting.splice(0)
+    for (const it of waiting) if (it.fromPageCache) answer(it)
+    this.#refuse(waiting, 'EROFS')
+  }
+
+  #refuse(waiting: readonly WaitingWrite[], errno: 'EACCES' | 'EROFS'): void {
+    for (const { reply } of waiting) if (!reply.answered) reply.error(errno)
   }
 
   #admit(): void {

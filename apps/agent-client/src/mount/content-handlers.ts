@@ -40,6 +40,13 @@ export function contentHandlers(core: MountCore): FuseHandlers {
     if (withoutSetId(mode) !== mode) store.setAttributes(ino, { mode: withoutSetId(mode) })
   }
 
+  /** What O_TRUNC does to a file that is there. */
+  const cutToNothing = (ino: number, killSuidgid: boolean): void => {
+    store.truncate(ino, 0)
+    core.backPressure.cutToNothing(ino)
+    if (killSuidgid) clearSetId(ino)
+  }
+
   const read = (request: ReadRequest, reply: DataReply): void => {
     core.answer(reply, () => {
       const handle = handles.get(request.fh)
@@ -79,7 +86,8 @@ export function contentHandlers(core: MountCore): FuseHandlers {
             gid: request.gid,
             ...(exclusive ? { exclusive } : {}),
           })
-        if (standing !== undefined && (request.flags & O_TRUNC) !== 0) store.truncate(standing.ino, 0)
+        if (standing !== undefined && (request.flags & O_TRUNC) !== 0)
+          cutToNothing(standing.ino, request.killSuidgid)
         const { fh, openFlags } = openFile(attributes.ino, request.flags)
         reply.created(core.entry(store.attributes(attributes.ino)), fh, openFlags)
       })
@@ -97,10 +105,7 @@ export function contentHandlers(core: MountCore): FuseHandlers {
         }
         const refusal = writable ? core.changeRefusal : undefined
         if (refusal !== undefined) return void reply.error(refusal)
-        if ((request.flags & O_TRUNC) !== 0 && writable) {
-          store.truncate(request.nodeid, 0)
-          if (request.killSuidgid) clearSetId(request.nodeid)
-        }
+        if ((request.flags & O_TRUNC) !== 0 && writable) cutToNothing(request.nodeid, request.killSuidgid)
         const { fh, openFlags } = openFile(request.nodeid, request.flags)
         reply.opened(fh, openFlags)
       })
@@ -110,12 +115,13 @@ export function contentHandlers(core: MountCore): FuseHandlers {
 
     write(request, reply) {
       // What a program wrote into a mapping before the mount was left reaches us only now: refused, it would be lost unseen.
-      const change = request.fromPageCache ? core.answer.bind(core) : core.change.bind(core)
+      const { fromPageCache } = request
+      const change = fromPageCache ? core.answer.bind(core) : core.change.bind(core)
       change(reply, () => {
         const handle = handles.get(request.fh)
         if (handle?.kind === 'virtual') return void reply.error('EACCES')
         const ino = handle?.kind === 'file' ? handle.ino : request.nodeid
-        const append = handle?.kind === 'file' && handle.append && !request.fromPageCache
+        const append = handle?.kind === 'file' && handle.append && !fromPageCache
         const { offset, killSuidgid } = request
         const write = (data: Uint8Array): void => {
           store.write(ino, offset, data, append ? { append } : {})
@@ -125,7 +131,7 @@ export function contentHandlers(core: MountCore): FuseHandlers {
         if (core.backPressure.mustWait(request.data.length)) {
           // The session reads the next request into the same memory.
           const data = Buffer.from(request.data)
-          core.backPressure.wait(reply, data.length, () => write(data))
+          core.backPressure.wait({ ino, reply, bytes: data.length, fromPageCache, write: () => write(data) })
         } else write(request.data)
       })
     },
@@ -147,10 +153,11 @@ export function contentHandlers(core: MountCore): FuseHandlers {
       })
     },
 
-    fsyncdir(_request, reply) {
+    fsyncdir({ nodeid }, reply) {
       core.answer(reply, () => {
-        store.syncToDisk()
-        reply.ok()
+        if (virtual.owns(nodeid)) return void reply.ok()
+        store.fsync(nodeid)
+        settle(nodeid, reply)
       })
     },
 

@@ -87,7 +87,7 @@ export class MountCore {
   /** Takes no more changes: the mount is being left, and what comes now could not be pushed any more [DUR-8]. */
   freeze(): void {
     this.#frozen = true
-    this.backPressure.refuse('EROFS')
+    this.backPressure.freeze()
   }
 
   /** Attributes as the kernel takes them. */

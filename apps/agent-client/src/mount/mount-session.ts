@@ -81,6 +81,7 @@ export class MountSession {
   /** How serving ended; undefined while it goes on. */
   #endedHow: string | undefined
   #leaving: Promise<LeaveOutcome> | undefined
+  readonly #hurried = Promise.withResolvers<void>()
 
   private constructor(options: MountSessionOptions) {
     this.#options = options
@@ -150,24 +151,25 @@ export class MountSession {
 
   /** Pushes what is journaled; answers what is left of it when the time is over. */
   async flush(until: 'acknowledged' | 'stored', timeoutMs: number): Promise<readonly string[]> {
-    const status = await this.#engine.flush(until, timeoutMs)
-    return status.journal.entries === 0 ? [] : await this.#store.journaledPaths()
+    await this.#engine.flush(until, timeoutMs)
+    return await this.#store.journaledPaths()
   }
 
-  /** Takes no more changes, pushes within the limit, unmounts [DUR-8]. With a limit of 0 nothing is waited for. */
+  /**
+   * Takes no more changes, pushes within the limit, unmounts [DUR-8]. Who asks while it is being left already shortens what is
+   * left of that to a limit of his own, to nothing with 0.
+   */
   leave(flushTimeoutMs: number): Promise<LeaveOutcome> {
-    this.#leaving ??= this.#leave(flushTimeoutMs)
+    if (this.#leaving === undefined) this.#leaving = this.#leave(flushTimeoutMs)
+    else globalThis.setTimeout(() => this.#hurried.resolve(), flushTimeoutMs).unref()
     return this.#leaving
   }
 
   async #leave(flushTimeoutMs: number): Promise<LeaveOutcome> {
     this.#tell({ kind: 'freeze' })
-    let remaining: readonly string[] = []
-    if (flushTimeoutMs > 0) {
-      remaining = await this.flush('acknowledged', flushTimeoutMs).catch(() => this.#store.journaledPaths())
-    } else if ((await this.#store.status()).journal.entries > 0) {
-      remaining = await this.#store.journaledPaths()
-    }
+    const flushed = this.#engine.flush('acknowledged', flushTimeoutMs).catch(() => undefined)
+    await Promise.race([flushed, this.#hurried.promise])
+    const remaining = await this.#store.journaledPaths()
     await this.#dismantle()
     return { remaining }
   }

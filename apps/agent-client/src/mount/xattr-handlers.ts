@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { FuseHandlers } from '@agentfs/fuse'
 import type { MountCore } from './core.js'
 
@@ -19,7 +20,8 @@ export function xattrHandlers(core: MountCore): FuseHandlers {
   return {
     getxattr(request, reply) {
       core.answer(reply, () => {
-        const name = request.name.toString('utf8')
+        const name = nameOf(request.name)
+        if (name === undefined) return void reply.error('ENODATA')
         // Asked before every write by the kernel's security layer; nothing of the kind is ever stored.
         if (virtual.owns(request.nodeid) || name.startsWith('security.')) return void reply.error('ENODATA')
         if (name.startsWith('system.')) return void reply.error('EOPNOTSUPP')
@@ -39,7 +41,8 @@ export function xattrHandlers(core: MountCore): FuseHandlers {
 
     setxattr(request, reply) {
       core.change(reply, () => {
-        const name = request.name.toString('utf8')
+        const name = nameOf(request.name)
+        if (name === undefined) return void reply.error('EINVAL')
         if (virtual.owns(request.nodeid) || (OURS as readonly string[]).includes(name))
           return void reply.error('EPERM')
         if (!name.startsWith('user.') && !name.startsWith('trusted.')) return void reply.error('EOPNOTSUPP')
@@ -55,11 +58,17 @@ export function xattrHandlers(core: MountCore): FuseHandlers {
 
     removexattr(request, reply) {
       core.change(reply, () => {
-        const name = request.name.toString('utf8')
+        const name = nameOf(request.name)
+        if (name === undefined) return void reply.error('ENODATA')
         if (virtual.owns(request.nodeid)) return void reply.error('EPERM')
         if (store.removexattr(request.nodeid, name)) reply.ok()
         else reply.error('ENODATA')
       })
     },
   }
+}
+
+/** An attribute's name; undefined for bytes that are no UTF-8, of which several would be one. */
+function nameOf(bytes: Buffer): string | undefined {
+  return isUtf8(bytes) ? bytes.toString('utf8') : undefined
 }

@@ -17,7 +17,7 @@ import {
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { sha256Hex, type TimeSpec, uuid } from '@agentfs/contracts'
+import { nameToBytes, sha256Hex, type TimeSpec, uuid } from '@agentfs/contracts'
 import { z } from 'zod'
 import { asDocument, takesFrontmatter } from './document-form.js'
 import { fileOf, isOrdinary } from './export-plan.js'
@@ -72,10 +72,11 @@ export class FolderTarget implements ExportTarget {
   async symlink(node: NodeLine): Promise<void> {
     const path = this.#pathOf(node)
     if (path === undefined || node.target === undefined) return
-    const standing = await readlink(path).catch(() => undefined)
-    if (standing !== node.target) {
+    const target = Buffer.from(nameToBytes(node.target))
+    const standing = await readlink(path, 'buffer').catch(() => undefined)
+    if (standing?.equals(target) !== true) {
       await rm(path, { force: true })
-      await symlink(node.target, path)
+      await symlink(target, path)
     }
     await lutimes(path, secondsOf(node.mtime), secondsOf(node.mtime))
   }

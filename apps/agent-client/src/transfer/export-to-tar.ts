@@ -82,7 +82,8 @@ export class TarTarget implements ExportTarget {
 
   async symlink(node: NodeLine): Promise<void> {
     const name = nameOf(node)
-    if (name === undefined || node.target === undefined) return
+    // Archives have their names and targets in UTF-8; of others the manifest tells.
+    if (name === undefined || node.target === undefined || node.target.startsWith('\0')) return
     await this.#entry({ ...headersOf(node), name, type: 'symlink', linkname: node.target })
   }
 

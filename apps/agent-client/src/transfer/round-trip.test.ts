@@ -1,5 +1,5 @@
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { mkdir, mkdtemp, readlink, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
@@ -75,6 +75,10 @@ function existing<T>(value: T | undefined): T {
   return value
 }
 
+/** What a symlink leads to may be any bytes, as a name may. */
+const ODD_BYTES = Buffer.from([0x2f, 0xff, 0x61])
+const ODD_TARGET = nameFromBytes(ODD_BYTES)
+
 interface Files {
   readonly folder: Name
   readonly files: readonly { readonly name: Name; readonly versions: readonly Buffer[] }[]
@@ -136,6 +140,7 @@ function planOf(
     ...facts,
     target: '/etc/passwd',
   }
+  const odd = { ...link, node: uuidv7(), ...placeOf(['\u{10FFFF}odd']), target: ODD_TARGET }
   return {
     plan: {
       header: {
@@ -150,7 +155,7 @@ function planOf(
         form,
         exportedAt: at,
       },
-      nodes: [...nodes, { line: link, versions: [] }],
+      nodes: [...nodes, ...[link, odd].map((line) => ({ line, versions: [] }))],
     },
     contents,
   }
@@ -250,6 +255,20 @@ describe.each(Object.entries(targets))('an export as %s', (format, open) => {
   })
 })
 
+describe('a symlink whose target is no UTF-8', () => {
+  it('leads in an export to a folder to the same bytes, and comes from any folder with them', async () => {
+    await inFolder(async (folder) => {
+      const { plan, contents } = planOf({ folder: 'd', files: [] }, 'plain')
+      const { target, path } = await existing(targets['folder'])(folder, plan, 'plain')
+      await runExport(plan, target, given(contents), quiet(), new AbortController().signal)
+      const made = join(path, 'files', '\u{10FFFF}odd')
+      expect((await readlink(made, 'buffer')).equals(ODD_BYTES)).toBe(true)
+      const source = await openSource(join(path, 'files'), 'all')
+      expect(source.nodes.flatMap((node) => node.target ?? [])).toEqual(['/etc/passwd', ODD_TARGET])
+    })
+  })
+})
+
 describe('what is refused', () => {
   const withTar = (
     header: { name: string; type?: 'symlink' | 'link' | 'file'; linkname?: string },
@@ -269,6 +288,11 @@ describe('what is refused', () => {
       await expect(openSource(path, 'all')).rejects.toThrow(/refused/)
     }),
   )
+
+  it('a tar entry that leads to what is no UTF-8', () =>
+    withTar({ name: 'x', type: 'symlink', linkname: 'a\uFFFD' }, async (path) => {
+      await expect(openSource(path, 'all')).rejects.toThrow(/refused/)
+    }))
 
   it('a manifest whose paths or places lead out', async () => {
     for (const change of [{ path: '../x' }, { path: '/x' }, { path: 'a\0b' }]) {

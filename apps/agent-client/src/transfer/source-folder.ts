@@ -67,7 +67,7 @@ async function anyFolder(path: string): Promise<ImportSource> {
       nodes.push({ kind: 'directory', names, mode, mtime, links: [], versions: [] })
       await visit(at, names)
     } else if (stat.isSymbolicLink()) {
-      const target = await readlink(at)
+      const target = nameFromBytes(await readlink(at, 'buffer'))
       nodes.push({ kind: 'symlink', names, mode: 0o777, mtime, target, links: [], versions: [] })
     } else if (stat.isFile()) {
       const inode = `${stat.dev}:${stat.ino}`

@@ -76,6 +76,7 @@ function nodesOfEntries(
         nodes.set(key, { kind: 'directory', ...own, versions: [] })
         break
       case 'symlink':
+        if (entry.linkname.includes('\uFFFD')) throw refused(path, entry.name, 'what it leads to is no UTF-8')
         nodes.set(key, { kind: 'symlink', ...own, mode: 0o777, target: entry.linkname, versions: [] })
         break
       case 'link': {
@@ -101,13 +102,15 @@ function nodesOfEntries(
 }
 
 function namesIn(path: string, name: string): Name[] {
-  const refused = (why: string): Error =>
-    damaged(`${path}: the entry ${JSON.stringify(name)} is refused: ${why}; nothing was imported`)
-  if (name.startsWith('/')) throw refused('its path is absolute')
+  if (name.startsWith('/')) throw refused(path, name, 'its path is absolute')
   const names = name.split('/').filter((part) => part !== '' && part !== '.')
   for (const part of names) {
     const fault = part.includes('\uFFFD') ? 'its name is no UTF-8' : nameFault(part)
-    if (fault !== null) throw refused(fault)
+    if (fault !== null) throw refused(path, name, fault)
   }
   return names
+}
+
+function refused(path: string, name: string, why: string): Error {
+  return damaged(`${path}: the entry ${JSON.stringify(name)} is refused: ${why}; nothing was imported`)
 }

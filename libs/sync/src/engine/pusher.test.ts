@@ -158,6 +158,18 @@ describe('pushing through failures [SY-15]', () => {
     expect(service.commits).toHaveLength(2)
   })
 
+  it('[VIS-2] sends what stands behind operations that all vanish, however many they are', async () => {
+    for (let round = 0; round < 700; round++) {
+      here.put('lock', '')
+      here.store.unlink(1, 'lock')
+    }
+    here.put('a', 'one')
+    startPusher()
+    await until('the push', pushed)
+    expect(service.contentAt('a')).toBe('one')
+    expect(service.commits).toHaveLength(1)
+  })
+
   it('[SY-15] waits as long as the service asked for, though more is written meanwhile', async () => {
     fault = (route) => (route === 'sync' ? new AgentfsError('storage_backlogged') : undefined)
     here.put('a', 'one')

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Sealer } from './sealer.js'
+import { SEALED_EXTRA_BYTES, type Sealer } from './sealer.js'
 import { translated, type StoreDatabase } from './store-database.js'
 import { StoreError } from './store-error.js'
 import { syncDirectory, syncFile } from './store-folder.js'
@@ -40,9 +40,9 @@ export class BlobStore {
     const sealed = this.#sealer.seal('blobs', id, bytes)
     if (bytes.length > ROW_BYTES_MAX) {
       // Before the row: a file without a row is swept at the next opening, a row without a file would be a loss.
+      this.#added.push(id)
       translated(() => writeFileSync(this.#file(id), sealed, { mode: 0o600 }))
       this.#unsynced.add(id)
-      this.#added.push(id)
     }
     const row = bytes.length > ROW_BYTES_MAX ? null : sealed
     if (piece === undefined) {
@@ -70,6 +70,25 @@ export class BlobStore {
   /** How many bytes a blob holds. */
   length(id: number): number {
     return Number(this.#database.sql('select length from blobs where id = ?').get(id)?.['length'] ?? 0)
+  }
+
+  /**
+   * Blobs of the journal and of the push in flight that did not survive the end of power: their rows, in the log, did, their
+   * files did not.
+   */
+  torn(): ReadonlySet<number> {
+    const torn = new Set<number>()
+    const rows = this.#database
+      .sql(
+        `select id, length from blobs where sealed is null
+         and (entry > 0 or id in (select blob from pushes))`,
+      )
+      .all()
+    for (const { id, length } of rows) {
+      const size = statSync(this.#file(Number(id)), { throwIfNoEntry: false })?.size
+      if (size !== Number(length) + SEALED_EXTRA_BYTES) torn.add(Number(id))
+    }
+    return torn
   }
 
   /** Removes a blob, now or when the last hold on it ends. */

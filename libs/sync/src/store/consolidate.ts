@@ -2,13 +2,23 @@ import { BLOCK_BYTES } from './content-cache.js'
 import { segmentOf } from './file-content.js'
 import type { JournalEntry, Piece } from './journal-entry.js'
 import { laySegment, type Segment } from './segments.js'
+import { isStoreError } from './store-error.js'
 import type { StoreState } from './store-state.js'
 
 /**
  * Puts neighbouring small pieces of an entry together, up to a block each: a file written 4 KB at a time would else end in
- * as many rows. Pieces that stand alone, or fill a block, stay as they are.
+ * as many rows. Pieces that stand alone, or fill a block, stay as they are; all do where the disk has no room, for what they
+ * hold is journaled already.
  */
 export function consolidatePieces(state: StoreState, entry: JournalEntry): void {
+  try {
+    joinPieces(state, entry)
+  } catch (error) {
+    if (!isStoreError(error, 'disk_full')) throw error
+  }
+}
+
+function joinPieces(state: StoreState, entry: JournalEntry): void {
   const segments: Segment[] = []
   for (const piece of entry.pieces) laySegment(segments, segmentOf(piece))
   const runs = runsOf(segments)

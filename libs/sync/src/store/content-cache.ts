@@ -1,5 +1,6 @@
 import type { BlobStore } from './blob-store.js'
 import type { StoreDatabase } from './store-database.js'
+import { isStoreError } from './store-error.js'
 
 /** Contents travel and are kept by blocks of this size. */
 export const BLOCK_BYTES = 1_048_576
@@ -47,8 +48,16 @@ export class ContentCache {
   read(version: string, block: number): Buffer | undefined {
     const blob = this.blobOf(version, block)
     if (blob === undefined) return this.#lent.get(`${version}/${block}`)
-    this.#used.set(`${version}/${block}`, { version, block })
-    return this.#blobs.read(blob)
+    try {
+      const bytes = this.#blobs.read(blob)
+      this.#used.set(`${version}/${block}`, { version, block })
+      return bytes
+    } catch (error) {
+      if (!isStoreError(error, 'store_unreadable')) throw error
+      // Its row survived the end of power, its file did not: the service has it.
+      this.#dropBlock(version, block)
+      return undefined
+    }
   }
 
   /** The blocks of a version that are here. */
@@ -117,15 +126,11 @@ export class ContentCache {
     this.#recordUse()
     const goal = this.#bytesMax * 0.9
     for (const row of this.#database
-      .sql('select version, block, blob, length from cache order by used limit 10000')
+      .sql('select version, block from cache order by used limit 10000')
       .all()) {
       if (this.#bytes <= goal) break
       if (pinned.has(String(row['version']))) continue
-      this.#database
-        .sql('delete from cache where version = ? and block = ?')
-        .run(String(row['version']), Number(row['block']))
-      this.#blobs.remove(Number(row['blob']))
-      this.#bytes -= Number(row['length'])
+      this.#dropBlock(String(row['version']), Number(row['block']))
     }
     this.#evictAbove = Math.max(this.#bytesMax, this.#bytes * 1.05)
   }
@@ -150,6 +155,15 @@ export class ContentCache {
     this.#bytes = Number(
       this.#database.sql('select coalesce(sum(length), 0) as bytes from cache').get()?.['bytes'] ?? 0,
     )
+  }
+
+  #dropBlock(version: string, block: number): void {
+    const row = this.#database
+      .sql('delete from cache where version = ? and block = ? returning blob, length')
+      .get(version, block)
+    if (row === undefined) return
+    this.#blobs.remove(Number(row['blob']))
+    this.#bytes -= Number(row['length'])
   }
 
   /** Reads are noted in memory and written here: a write for each read would halve the speed of both. */

@@ -25,6 +25,13 @@ type Step =
       readonly append: boolean
     }
   | { readonly kind: 'truncate'; readonly at: number; readonly name: string; readonly size: number }
+  | {
+      readonly kind: 'punch'
+      readonly at: number
+      readonly name: string
+      readonly offset: number
+      readonly size: number
+    }
   | { readonly kind: 'chmod'; readonly at: number; readonly name: string; readonly mode: number }
   | {
       readonly kind: 'rename'
@@ -68,6 +75,16 @@ const someStep: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant('truncate'), at: somewhere, name: someName, size: fc.nat(12) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('punch'),
+      at: somewhere,
+      name: someName,
+      offset: fc.nat(8),
+      size: fc.nat(6),
+    }),
   },
   {
     weight: 1,
@@ -156,6 +173,7 @@ function runOnFile(fixture: StoreFixture, child: number, step: Step): void {
   else if (step.kind === 'write')
     store.write(child, step.offset, Buffer.from(step.text), { append: step.append })
   else if (step.kind === 'truncate') store.truncate(child, step.size)
+  else if (step.kind === 'punch') store.punchHole(child, step.offset, step.size)
   else if (step.kind === 'chmod') store.setAttributes(child, { mode: step.mode })
   else if (step.kind === 'link') store.link(child, directory(fixture, step.to), step.newName)
 }

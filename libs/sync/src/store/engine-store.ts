@@ -71,7 +71,7 @@ export interface EngineStore {
   /** Notes how far the service has stored. */
   setStored(seq: number): void
 
-  /** The push in flight, or a new one; null where nothing waits. */
+  /** The push in flight, or a new one; null where nothing is to be sent. A `journaled` event follows where more waits. */
   freezePush(limits: PushLimits): FrozenPush | null
   /** The plain bytes of a part of the push in flight. */
   readPart(part: string): Uint8Array<ArrayBuffer>

@@ -5,6 +5,7 @@ import { cutContent, segmentOf } from './file-content.js'
 import {
   entryBytes,
   isLocalContent,
+  PIECES_MAX,
   type JournalEntry,
   type LocalAppend,
   type LocalContent,
@@ -115,14 +116,15 @@ export function openEntry(
 ): (JournalEntry & { operation: LocalContent }) | undefined {
   const entry = node.version === null ? undefined : state.journal.byVersion(node.version)
   if (entry?.push !== 0 || !isLocalContent(entry.operation)) return undefined
+  if (entry.seq <= state.closedThrough) return undefined
   // An fsync since then is a barrier: what it made durable is not to be reordered past.
   if (entry.generation !== (state.generations.get(entry.group) ?? 0)) return undefined
   return { ...entry, operation: entry.operation }
 }
 
-/** One entry is one version and goes up as a whole: beyond a size the next one begins. */
+/** One entry is one version and goes up as a whole: beyond a size, or a number of pieces, the next one begins. */
 function hasRoom(state: StoreState, entry: JournalEntry, bytes: number): boolean {
-  return entryBytes(entry) + bytes <= pushContentMax(state)
+  return entry.pieces.length < PIECES_MAX && entryBytes(entry) + bytes <= pushContentMax(state)
 }
 
 function takesWrite(operation: LocalContent, offset: number): operation is LocalWrite | LocalAppend {

@@ -107,8 +107,8 @@ export interface FilesystemStore {
   discardRejected(id: number): void
   /** How much there is and how far it got. */
   status(): StoreStatus
-  /** Bytes that the journal still takes, of how many, and a number that grows while content goes up. */
-  journalRoom(): { readonly bytes: number; readonly bytesMax: number; readonly sent: number }
+  /** Bytes that the journal still takes, of how many, and a number that grows while content goes up, not while it is tried. */
+  journalRoom(): { readonly bytes: number; readonly bytesMax: number; readonly progress: number }
   /** Has the listener called, on this thread, for each event; answers how to stop it. */
   listen(listener: (event: StoreEvent) => void): () => void
   /** The store's clock, for times the caller sets itself. */

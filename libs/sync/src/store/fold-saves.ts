@@ -1,4 +1,4 @@
-import type { JournalEntry, LocalReplace, Piece } from './journal-entry.js'
+import { PIECES_MAX, type JournalEntry, type LocalReplace, type Piece } from './journal-entry.js'
 import { entryKeys, type FoldList } from './fold-list.js'
 
 /**
@@ -24,6 +24,7 @@ function foldSave(list: FoldList, place: number, entry: JournalEntry, replace: L
     if (taken === undefined) return
     pieces = taken
   }
+  if (pieces.length > PIECES_MAX) return
   if (passesBarrier(list, first, place, new Set(steps), replace.target)) return
   for (const step of steps) list.remove(step)
   list.replace(place, { ...entry, operation: { ...replace, inline: true }, pieces })

@@ -51,8 +51,10 @@ export class InodeTable {
     return this.#next++
   }
 
-  /** Has a node show a number, from now on. */
+  /** Has a node show a number, from now on; who showed it before is given another when it is looked at again. */
   set(node: string, ino: number): void {
+    const before = this.#byIno.get(ino)
+    if (before !== undefined && this.#byNode.get(before) === ino) this.#byNode.delete(before)
     this.#byNode.set(node, ino)
     this.#byIno.set(ino, node)
   }

@@ -111,6 +111,15 @@ export function namedNodes(operation: LocalOperation): string[] {
   }
 }
 
+/** How many pieces an entry may have: each is an extent on the wire, and is looked at with each write into the entry. */
+export const PIECES_MAX = 8_192
+
+/** Bytes that an operation itself carries, beyond names and ids. */
+export function operationBytes(operation: LocalOperation): number {
+  if (operation.op === 'setxattr') return operation.value.length
+  return operation.op === 'symlink' ? operation.target.length : 0
+}
+
 /** Bytes of content an entry carries. */
 export function entryBytes(entry: JournalEntry): number {
   let bytes = 0

@@ -1,4 +1,11 @@
-import { entryBytes, isLocalContent, namedNodes, type JournalEntry, type Piece } from './journal-entry.js'
+import {
+  entryBytes,
+  isLocalContent,
+  namedNodes,
+  operationBytes,
+  type JournalEntry,
+  type Piece,
+} from './journal-entry.js'
 import { decode, encode } from './row-codec.js'
 import type { Sealer } from './sealer.js'
 import type { StoreDatabase } from './store-database.js'
@@ -99,7 +106,7 @@ export class Journal {
 
   /** What an entry counts against the bound. */
   static cost(entry: JournalEntry): number {
-    return ENTRY_OVERHEAD_BYTES + entryBytes(entry)
+    return ENTRY_OVERHEAD_BYTES + operationBytes(entry.operation) + entryBytes(entry)
   }
 
   /** Writes an entry's row, a new one or over the old. */

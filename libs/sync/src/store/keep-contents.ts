@@ -3,6 +3,7 @@ import { BLOCK_BYTES } from './content-cache.js'
 import { contentOf, readContent, type FileContent } from './file-content.js'
 import { gapsWithin, NO_BLOB, segmentsWithin } from './segments.js'
 import { isLocalContent, type JournalEntry, type LocalContent } from './journal-entry.js'
+import { rejectedVersions } from './rejected-area.js'
 import type { StoreState } from './store-state.js'
 
 /**
@@ -71,14 +72,17 @@ function isAsShown(operation: LocalContent, size: number, parents: readonly stri
 }
 
 function keepVersion(state: StoreState, version: string, content: FileContent, adopted: Set<number>): void {
+  const rejected = rejectedVersions(state)
   for (const block of blocksToKeep(state, content)) {
     const start = block * BLOCK_BYTES
     const end = Math.min(content.size, start + BLOCK_BYTES)
     if (start >= end) continue
     const [segment] = segmentsWithin(content.segments, start, end)
     if (segment === undefined) {
-      if (content.below !== null && passes(content, content.below.size, start, end)) {
-        if (state.cache.pass(content.below.version, block, version)) continue
+      const { below } = content
+      // What a rejected operation stands on stays where it is, and is copied.
+      if (below !== null && passes(content, below.size, start, end) && !rejected.has(below.version)) {
+        if (state.cache.pass(below.version, block, version)) continue
       }
     } else if (
       segment.start === start &&

@@ -32,7 +32,7 @@ import { evict } from './eviction.js'
 import { currentFlight } from './flight.js'
 import { punchHole } from './punch-hole.js'
 import { freezePush, readPart } from './push-forming.js'
-import { rejectPush, settlePush } from './push-settling.js'
+import { rejectPush, rejectTorn, settlePush } from './push-settling.js'
 import {
   countRejected,
   discardRejected,
@@ -77,7 +77,9 @@ export class LocalStore implements FilesystemStore, EngineStore {
   static open(options: StoreOptions): LocalStore {
     const folder = openStoreFolder(options.path)
     try {
-      return new LocalStore(new StoreState(folder, options))
+      const state = new StoreState(folder, options)
+      rejectTorn(state)
+      return new LocalStore(state)
     } catch (error) {
       folder.database.close()
       throw error
@@ -317,10 +319,10 @@ export class LocalStore implements FilesystemStore, EngineStore {
     }
   }
 
-  journalRoom(): { bytes: number; bytesMax: number; sent: number } {
+  journalRoom(): { bytes: number; bytesMax: number; progress: number } {
     const bytesMax = journalBytesMax(this.#state)
-    const { journal, partsSent } = this.#state
-    return { bytes: bytesMax - journal.bytes, bytesMax, sent: partsSent }
+    const { journal, progress } = this.#state
+    return { bytes: bytesMax - journal.bytes, bytesMax, progress }
   }
 
   listen(listener: (event: StoreEvent) => void): () => void {

@@ -55,7 +55,7 @@ describe('a file larger than the journal', () => {
     const { bytes } = fixture.store.journalRoom()
     const push = fixture.store.freezePush(LIMITS)
     for (const { part } of push?.parts ?? []) expect(fixture.store.readPart(part).length).toBeGreaterThan(0)
-    expect(fixture.store.journalRoom()).toMatchObject({ bytes, sent: push?.parts.length })
+    expect(fixture.store.journalRoom()).toMatchObject({ bytes, progress: push?.parts.length })
     // All parts went up, and none is there: the push is answered parts_missing, and forms anew under other ids.
     const answer = service.push(push?.bytes ?? new Uint8Array(0))
     expect(answer.results.some(({ status }) => status === 'parts_missing')).toBe(true)

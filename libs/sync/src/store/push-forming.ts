@@ -3,13 +3,16 @@ import { PUSH_BYTES_MAX, PUSH_OPERATIONS_MAX, type PushRequest } from '@agentfs/
 import type { FrozenPart, FrozenPush, PushLimits } from './engine-store.js'
 import { currentFlight, storeFlight } from './flight.js'
 import { foldEntries } from './fold.js'
-import { pushContentMax } from './append-entry.js'
+import { announce, pushContentMax } from './append-entry.js'
 import { entryBytes, type JournalEntry } from './journal-entry.js'
 import { encode } from './row-codec.js'
 import type { StoreState } from './store-state.js'
 import { inlineBytes, readSource, wireOperation, type Flight } from './wire-operations.js'
 
-/** The push in flight, the very bytes, or a new one of what waits first in the journal. */
+/**
+ * The push in flight, the very bytes, or a new one of what waits first in the journal; null where nothing of that is to be
+ * sent. If more waits behind it, the engine is told again.
+ */
 export function freezePush(state: StoreState, limits: PushLimits): FrozenPush | null {
   state.announced = false
   const flight = currentFlight(state)
@@ -17,7 +20,8 @@ export function freezePush(state: StoreState, limits: PushLimits): FrozenPush | 
   const operationsMax = Math.min(limits.operationsMax, PUSH_OPERATIONS_MAX)
   const waiting = firstWaiting(state, 2 * operationsMax)
   if (waiting.length === 0) return null
-  const folded = foldEntries(waiting)
+  const closed = waiting.filter(({ seq }) => seq <= state.closedThrough)
+  const folded = [...closed, ...foldEntries(waiting.slice(closed.length))]
   const chosen = withinLimits(folded, {
     operations: operationsMax,
     body: Math.min(limits.bytesMax, PUSH_BYTES_MAX / 2),
@@ -38,7 +42,10 @@ export function freezePush(state: StoreState, limits: PushLimits): FrozenPush | 
   if (pushed !== undefined) state.flight = pushed.made
   showFolded(state, waiting, folded)
   for (const entry of chosen) state.journal.put({ ...entry, push: number })
-  return pushed === undefined ? null : frozen(state, pushed.made, pushed.bytes)
+  if (pushed !== undefined) return frozen(state, pushed.made, pushed.bytes)
+  // All that was looked at vanished: what stands behind it has its turn, after whoever waits for this thread.
+  if (state.journal.size > 0) announce(state)
+  return null
 }
 
 /** The first entries that wait; the journal behind them may be long and is not looked at. */
@@ -52,7 +59,10 @@ function firstWaiting(state: StoreState, countMax: number): JournalEntry[] {
 
 /** The plain bytes of a part of the push in flight. */
 export function readPart(state: StoreState, part: string): Uint8Array<ArrayBuffer> {
-  state.partsSent++
+  if (!state.partsBegun.has(part)) {
+    state.partsBegun.add(part)
+    state.progress++
+  }
   const planned = currentFlight(state)?.parts.find((it) => it.part === part)
   if (planned === undefined) throw new Error(`part ${part} is not of the push in flight`)
   const bytes = new Uint8Array(planned.length)

@@ -49,6 +49,22 @@ export function rejectPush(state: StoreState, reason: Reason): SettleOutcome {
   return settle(state, flight, withDependents(state, { done: [], rejected, again: [] }), null)
 }
 
+/**
+ * After the end of power: rejects the entries whose bytes are gone, which nobody was promised [DUR-3], with what depends on
+ * them. A push that carried them, or whose own bytes are gone, is taken apart: what is left of it waits again [DUR-2].
+ */
+export function rejectTorn(state: StoreState): void {
+  const torn = state.blobs.torn()
+  if (torn.size === 0) return
+  const reason = { code: 'bytes_lost', message: 'the power went before its bytes were on the disk' }
+  const rejected = [...state.journal.entries()]
+    .filter(({ pieces }) => pieces.some(({ blob }) => torn.has(blob)))
+    .map((entry) => ({ entry, reason }))
+  const flight = currentFlight(state)
+  const again = flight === undefined ? [] : flightEntries(state, flight)
+  settle(state, flight, withDependents(state, { done: [], rejected, again }), null)
+}
+
 function flightEntries(state: StoreState, flight: Flight): JournalEntry[] {
   const entries: JournalEntry[] = []
   for (const entry of state.journal.entries()) {
@@ -111,7 +127,7 @@ function withDependents(state: StoreState, verdict: Verdict): Verdict {
 
 function settle(
   state: StoreState,
-  flight: Flight,
+  flight: Flight | undefined,
   verdict: Verdict,
   answer: PushAnswer | null,
 ): SettleOutcome {
@@ -132,7 +148,7 @@ function settle(
       state.journal.put({ ...entry, push: 0 })
     }
     redirectCopies(state, verdict)
-    dropFlight(state, flight)
+    if (flight !== undefined) dropFlight(state, flight)
     const removed = [...verdict.done, ...verdict.rejected].map(({ entry }) => entry.seq)
     const asShown = changed.size === 0 && verdict.done.every(({ result }) => result.status === 'applied')
     const confirmed =
@@ -144,12 +160,16 @@ function settle(
     )
     storeAliases(state, delta)
     state.setFacts({
-      ...(answer === null ? {} : { pushNumber: flight.number, pushDigest: flight.digest }),
+      ...(answer === null || flight === undefined
+        ? {}
+        : { pushNumber: flight.number, pushDigest: flight.digest }),
       ...(isNews ? { seq: commit.seq } : {}),
     })
     return { kind: 'settled', invalidations, rejected } as const
   })
   state.flight = null
+  state.partsBegun.clear()
+  state.progress++
   evict(state)
   announceSettled(state, outcome.rejected)
   return outcome

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import type { Operation, PushRequest } from '@agentfs/contracts'
+import { PUSH_BYTES_MAX, type Operation, type PushRequest } from '@agentfs/contracts'
 import { ReferenceService } from '../testing/reference-service.js'
 import { LIMITS, StoreFixture } from '../testing/store-fixture.js'
 import { decode } from './row-codec.js'
@@ -203,6 +203,10 @@ describe('refusals [SY-7]', () => {
       fixture.sync(service)
       expect(service.contentAt('notes.md')).toBe('old')
       expect(fixture.textAt('notes.md')).toBe('old')
+      // What is left of tmp, whose creation was taken, is a file of its own again.
+      if (several) expect(fixture.textAt('tmp')).toBe('')
+      const inodes = fixture.store.list(1).map(({ ino }) => ino)
+      expect(new Set(inodes).size).toBe(inodes.length)
       expect(fixture.store.status().journal.entries).toBe(0)
       const items = fixture.store.rejectedItems()
       const [newest] = items
@@ -309,3 +313,52 @@ function serviceHash(): string {
   other.remove()
   return hash
 }
+
+describe('the size of a push', () => {
+  /** Sends all that waits; the bodies of the pushes. */
+  function bodies(): PushRequest[] {
+    const sent: PushRequest[] = []
+    for (;;) {
+      const push = fixture.store.freezePush(LIMITS)
+      if (push === null) return sent
+      expect(push.bytes.length).toBeLessThanOrEqual(PUSH_BYTES_MAX)
+      sent.push(decode(push.bytes) as PushRequest)
+      fixture.push(service)
+    }
+  }
+
+  it('counts extended attributes, which count in the journal too', () => {
+    const value = Buffer.alloc(65_536, 'v')
+    const { bytes } = fixture.store.status().journal
+    for (let file = 0; file < 300; file++)
+      fixture.store.setxattr(fixture.put(`f${file}`, ''), 'user.x', value)
+    expect(fixture.store.status().journal.bytes - bytes).toBeGreaterThan(300 * value.length)
+    expect(bodies().length).toBeGreaterThan(1)
+    expect(fixture.rejected).toEqual([])
+    expect(fixture.store.status().journal).toMatchObject({ entries: 0, bytes: 0 })
+  })
+
+  it.each([
+    ['a file', false],
+    ['a save by rename', true],
+  ])('does not grow with how scattered the writes into %s are', (_title, saved) => {
+    const expected = Buffer.alloc(20_000)
+    if (saved) fixture.put('a', 'old')
+    fixture.sync(service)
+    const ino = fixture.put(saved ? 'tmp' : 'a', '')
+    for (let at = 0; at < expected.length; at += 2) {
+      expected[at] = 1 + (at % 255)
+      fixture.store.write(ino, at, expected.subarray(at, at + 1))
+    }
+    if (saved) fixture.store.rename(1, 'tmp', 1, 'a', 'none')
+    const shown = expected.subarray(0, -1)
+    const operations = bodies().flatMap((body) => body.operations)
+    for (const operation of operations) {
+      if (operation.op === 'write') expect(operation.extents.length).toBeLessThanOrEqual(8_192)
+      else if (operation.op === 'replace') expect('extents' in operation.content).toBe(false)
+    }
+    expect(Buffer.from(service.contents.get(fixture.store.versionOf(ino) ?? '') ?? []).equals(shown)).toBe(
+      true,
+    )
+  })
+})

@@ -43,6 +43,7 @@ export function rejectEntry(state: StoreState, entry: JournalEntry, reason: Reas
   state.database
     .sql('insert into rejected (id, sealed) values (?, ?)')
     .run(id, state.sealer.seal('rejected', id, encode(body)))
+  state.rejectedBases = undefined
   for (const piece of entry.pieces) state.journal.storePiece(-id, piece)
   state.journal.storeEntryGone(entry.seq)
   return itemOf(id, body)
@@ -81,6 +82,7 @@ export function rejectContent(
   state.database
     .sql('insert into rejected (id, sealed) values (?, ?)')
     .run(id, state.sealer.seal('rejected', id, encode(body)))
+  state.rejectedBases = undefined
   return itemOf(id, body)
 }
 
@@ -109,6 +111,7 @@ export function readRejected(
 export function discardRejected(state: StoreState, id: number): void {
   state.transact(() => {
     state.database.sql('delete from rejected where id = ?').run(id)
+    state.rejectedBases = undefined
     const others = [...bodies(state)]
     for (const row of state.database.sql('select id, start, used from blobs where entry = ?').all(-id)) {
       const piece = { blob: Number(row['id']), start: Number(row['start']), length: Number(row['used']) }
@@ -122,11 +125,10 @@ export function discardRejected(state: StoreState, id: number): void {
   })
 }
 
-/** The paths of what waits in the journal, each once [DUR-8]. */
+/** The paths of what waits in the journal, each once, `/` for the root itself: none only where nothing waits [DUR-8]. */
 export function journaledPaths(state: StoreState): string[] {
   const paths = new Set<string>()
-  for (const { operation } of state.journal.entries()) paths.add(shownPath(state, operation))
-  paths.delete('')
+  for (const { operation } of state.journal.entries()) paths.add(shownPath(state, operation) || '/')
   return [...paths]
 }
 
@@ -136,10 +138,14 @@ export function countRejected(state: StoreState): number {
 }
 
 /** Versions whose cached blocks rejected operations stand on. */
-export function* rejectedVersions(state: StoreState): Iterable<string> {
-  for (const [, { content }] of bodies(state)) {
-    if (content !== null && content.below !== null) yield content.below.version
+export function rejectedVersions(state: StoreState): ReadonlySet<string> {
+  if (state.rejectedBases === undefined) {
+    state.rejectedBases = new Set()
+    for (const [, { content }] of bodies(state)) {
+      if (content !== null && content.below !== null) state.rejectedBases.add(content.below.version)
+    }
   }
+  return state.rejectedBases
 }
 
 function* bodies(state: StoreState): Iterable<[number, RejectedBody]> {

@@ -4,6 +4,7 @@ import type { UncachedFile } from './engine-store.js'
 import { evict } from './eviction.js'
 import { currentFlight } from './flight.js'
 import { storeAliases } from './push-settling.js'
+import { rejectedVersions } from './rejected-area.js'
 import { isStoreError } from './store-error.js'
 import type { StoreState } from './store-state.js'
 import type { BlockAddress, Invalidation } from './store-types.js'
@@ -133,7 +134,7 @@ function keepWhole(state: StoreState, { version, data }: ContentItem): void {
 
 /** Contents of versions that the commit replaces go, unless something stands on them. */
 function dropSuperseded(state: StoreState, delta: TreeDelta): void {
-  const open = new Set(state.handles.pinnedVersions())
+  const kept = new Set([...state.handles.pinnedVersions(), ...rejectedVersions(state)])
   for (const { id, version } of delta.nodes) {
     const before = state.tree.confirmedNode(id)?.version ?? null
     if (before === version) continue
@@ -141,7 +142,7 @@ function dropSuperseded(state: StoreState, delta: TreeDelta): void {
     const ino = state.inodes.of(id)
     const isOpen = ino !== undefined && state.handles.isOpen(ino)
     // A base is of a node that its entry names.
-    if (before !== null && !isOpen && !open.has(before) && !state.journal.mentions(id))
+    if (before !== null && !isOpen && !kept.has(before) && !state.journal.mentions(id))
       state.cache.drop(before)
   }
 }

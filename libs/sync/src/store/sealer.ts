@@ -3,6 +3,8 @@ import { StoreError } from './store-error.js'
 
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
+/** By how much the sealed form is longer. */
+export const SEALED_EXTRA_BYTES = NONCE_BYTES + TAG_BYTES
 const OPTIONS = { authTagLength: TAG_BYTES }
 
 /**
@@ -21,7 +23,7 @@ export class Sealer {
 
   /** The sealed form of a row's bytes. */
   seal(table: string, id: number | string, plain: Uint8Array): Buffer {
-    const sealed = Buffer.allocUnsafe(NONCE_BYTES + plain.length + TAG_BYTES)
+    const sealed = Buffer.allocUnsafe(plain.length + SEALED_EXTRA_BYTES)
     this.#prefix.copy(sealed)
     sealed.writeUIntBE(this.#counter++, 6, 6)
     const cipher = createCipheriv('aes-256-gcm', this.#key, sealed.subarray(0, NONCE_BYTES), OPTIONS)
@@ -34,7 +36,7 @@ export class Sealer {
 
   /** The bytes of a row; `store_unreadable` where they are not what was sealed for it. */
   open(table: string, id: number | string, sealed: Uint8Array): Buffer {
-    if (sealed.length >= NONCE_BYTES + TAG_BYTES) {
+    if (sealed.length >= SEALED_EXTRA_BYTES) {
       const end = sealed.length - TAG_BYTES
       const decipher = createDecipheriv('aes-256-gcm', this.#key, sealed.subarray(0, NONCE_BYTES), OPTIONS)
       decipher.setAAD(additionalData(table, id)).setAuthTag(sealed.subarray(end))

@@ -41,10 +41,11 @@ export function storeExists(path: string): boolean {
 /** Opens the folder of a store, making it where it is missing. Throws `store_locked` while another process has it. */
 export function openStoreFolder(path: string): StoreFolder {
   mkdirSync(path, { recursive: true, mode: 0o700 })
-  const known = storeExists(path)
   const database = openLocked(path)
   try {
-    const key = readKey(path, known)
+    // Not by the file: an opening that ended before the key was written has left nothing that a key is needed for.
+    const isUsed = database.sql('select 1 from meta').get() !== undefined
+    const key = isUsed ? readKey(path) : makeKey(path)
     const blobs = join(path, 'blobs')
     mkdirSync(blobs, { recursive: true, mode: 0o700 })
     writeFileSync(ownerPath(path), JSON.stringify({ pid: process.pid, since: new Date().toISOString() }))
@@ -91,22 +92,29 @@ function openLocked(path: string): StoreDatabase {
 }
 
 /** The key lies beside what it opens: it guards copies and backups of the database, not against its own user. */
-function readKey(path: string, known: boolean): Uint8Array {
-  const file = join(path, 'store.key')
+function makeKey(path: string): Uint8Array {
+  const key = randomBytes(KEY_BYTES)
+  writeFileSync(keyPath(path), key, { mode: 0o600, flush: true })
+  return key
+}
+
+function readKey(path: string): Uint8Array {
+  const file = keyPath(path)
   if (!existsSync(file)) {
-    if (known) {
-      throw new StoreError(
-        'store_unreadable',
-        `the key of the client store is gone (${file}); without it the journal cannot be read`,
-      )
-    }
-    writeFileSync(file, randomBytes(KEY_BYTES), { mode: 0o600, flag: 'wx', flush: true })
+    throw new StoreError(
+      'store_unreadable',
+      `the key of the client store is gone (${file}); without it the journal cannot be read`,
+    )
   }
   const key = readFileSync(file)
   if (key.length !== KEY_BYTES) {
     throw new StoreError('store_unreadable', `the key of the client store is damaged (${file})`)
   }
   return key
+}
+
+function keyPath(path: string): string {
+  return join(path, 'store.key')
 }
 
 function ownerPath(path: string): string {

@@ -15,6 +15,8 @@ export function forkStore(state: StoreState): void {
     state.setFacts({ store: uuidv7(), pushNumber: 0, pushDigest: null })
   })
   state.flight = null
+  state.partsBegun.clear()
+  state.closedThrough = state.journal.tail
   for (const entry of state.journal.entries()) if (entry.push !== 0) state.journal.put({ ...entry, push: 0 })
   if (state.journal.size > 0) announce(state)
 }

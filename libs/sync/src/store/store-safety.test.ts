@@ -1,4 +1,15 @@
-import { readdirSync, readFileSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { DatabaseSync } from 'node:sqlite'
@@ -33,6 +44,13 @@ function open(): LocalStore {
 function reopenWithRoom(): void {
   fixture.store.close()
   fixture = new StoreFixture({ path: fixture.folder })
+}
+
+/** Leaves room for rows, and none for files: whatever number a blob gets, nothing can be written to its file. */
+function fillDisk(): string {
+  const blobs = join(fixture.folder, 'blobs')
+  for (let id = 1; id < 1_000; id++) symlinkSync('/dev/full', join(blobs, String(id)))
+  return blobs
 }
 
 function storeErrorOf(work: () => unknown): StoreError {
@@ -120,6 +138,34 @@ describe('what cannot be read [DUR-7]', () => {
     expect(storeErrorOf(open).message).toContain('store.key')
   })
 
+  it('a cached block whose file the disk lost, the power having gone, is fetched anew', () => {
+    const content = 'x'.repeat(3_000_000)
+    const ino = fixture.put('a', content)
+    fixture.sync(service)
+    fixture.store.setStored(service.head)
+    fixture.store.close()
+    const files = readdirSync(join(fixture.folder, 'blobs')).map((name) =>
+      join(fixture.folder, 'blobs', name),
+    )
+    expect(files).toHaveLength(3)
+    for (const file of files.slice(0, 2)) truncateSync(file, 0)
+    fixture = new StoreFixture({ path: fixture.folder })
+    const { cacheBytes } = fixture.store.status()
+    expect(fixture.text(ino, service) === content).toBe(true)
+    expect(fixture.store.status().cacheBytes).toBe(cacheBytes)
+    fixture.reopen()
+    expect(fixture.text(ino) === content).toBe(true)
+  })
+
+  it('a store whose key could not be written, the disk being full say, is opened once it can be', () => {
+    const path = join(fixture.folder, 'another')
+    mkdirSync(join(path, 'store.key'), { recursive: true })
+    expect(() => LocalStore.open({ path, agent: 'agent-1' })).toThrow(/EISDIR/)
+    rmdirSync(join(path, 'store.key'))
+    LocalStore.open({ path, agent: 'agent-1' }).close()
+    LocalStore.open({ path, agent: 'agent-1' }).close()
+  })
+
   it('a store of another layout is refused', () => {
     expect(damaged((database) => database.exec('pragma user_version = 99')).message).toContain('layout 99')
   })
@@ -168,6 +214,27 @@ describe('bounds', () => {
     expect(fixture.text(ino)).toBe('before')
     fixture.sync(service)
     expect(fixture.store.status().journal.entries).toBe(0)
+  })
+
+  it('a full disk leaves no part of a large write behind, which would take the room that is left', () => {
+    const ino = fixture.put('a', '')
+    const blobs = fillDisk()
+    const files = readdirSync(blobs).length
+    for (let round = 0; round < 3; round++)
+      expect(storeErrorOf(() => fixture.store.write(ino, 0, Buffer.alloc(200_000))).code).toBe('disk_full')
+    expect(readdirSync(blobs)).toHaveLength(files - 3)
+    expect(fixture.store.attributes(ino).size).toBe(0)
+  })
+
+  it('a full disk fails no write that it had room for, because of what is tidied up with it', () => {
+    const ino = fixture.put('a', '')
+    fillDisk()
+    const written = Buffer.alloc(300 * 4_096, 'w')
+    for (let at = 0; at < written.length; at += 4_096)
+      fixture.store.write(ino, 0, written.subarray(at, at + 4_096), { append: true })
+    expect(fixture.text(ino) === written.toString()).toBe(true)
+    fixture.reopen()
+    expect(fixture.text(ino) === written.toString()).toBe(true)
   })
 
   it('a full disk while a remote change is folded leaves the store where it was', () => {

@@ -76,14 +76,23 @@ export class StoreState {
   flight: Flight | null | undefined = undefined
   /** Deleted nodes that are still named by the journal or open. */
   readonly graveyard = new Set<string>()
+  /**
+   * Entries up to this one are sent as they stand, neither written into nor folded: the service may have them already, of a
+   * copy of this store or of a push whose answer was lost, and knows them again by what they make alone [SY-8].
+   */
+  closedThrough = 0
   /** How many fsyncs there were, by directory. */
   readonly generations = new Map<string, number>()
+  /** The versions that rejected operations stand on; undefined until they are looked up. */
+  rejectedBases: Set<string> | undefined = undefined
   /** Files whose content might be fetched ahead. */
   prefetchable: string[] | null = null
   /** True once the engine was told of waiting entries and has not yet looked. */
   announced = false
-  /** Parts that were read for sending since the store was opened. */
-  partsSent = 0
+  /** Grows while content goes up: with each part that is sent for the first time, and each push that is settled. */
+  progress = 0
+  /** Parts of the push in flight that were sent at least once since the store was opened. */
+  readonly partsBegun = new Set<string>()
   readonly listeners = new Set<(event: StoreEvent) => void>()
 
   constructor(folder: StoreFolder, options: StoreOptions) {
@@ -109,6 +118,7 @@ export class StoreState {
     this.facts = this.#readFacts()
     this.contents.clear()
     this.flight = undefined
+    this.rejectedBases = undefined
     this.cache.recount()
     for (const { image, ino, names } of this.chunks.load()) {
       this.inodes.set(image.id, ino)
@@ -120,6 +130,7 @@ export class StoreState {
     if (this.facts.root !== null) this.inodes.set(this.facts.root, ROOT_INO)
     this.journal.load()
     this.journal.raiseSeq(this.facts.journalSeq)
+    this.closedThrough = this.journal.tail
     this.replayJournal()
   }
 

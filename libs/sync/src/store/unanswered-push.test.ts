@@ -29,6 +29,12 @@ describe('a push without its answer', () => {
     expect([service.contentAt('a'), service.contentAt('b')]).toEqual(['one', 'two'])
   })
 
+  it('[DUR-8] is named for what it waits with, a change of the root itself included', () => {
+    fixture.store.setAttributes(1, { mode: 0o700 })
+    expect(fixture.store.status().journal.entries).toBe(1)
+    expect(fixture.store.journaledPaths()).toEqual(['/'])
+  })
+
   it('[DUR-5] keeps its bytes where the service refuses it after a restart', () => {
     fixture.put('a', 'not to be lost')
     fixture.store.freezePush(LIMITS)

@@ -3,6 +3,7 @@ import type { BlobStore } from './blob-store.js'
 import { segmentOf } from './file-content.js'
 import {
   entryBytes,
+  operationBytes,
   type JournalEntry,
   type LocalAppend,
   type LocalReplace,
@@ -39,9 +40,13 @@ export interface WireOperation {
   readonly parts: readonly PlannedPart[]
 }
 
-/** Bytes of content that an entry adds to the body of a push. */
+/** What an extent comes to beside its bytes: places, and a part's id. */
+const EXTENT_BYTES = 96
+
+/** Bytes that an entry adds to the body of a push, but for names and ids. */
 export function inlineBytes(entry: JournalEntry): number {
-  return Math.min(entryBytes(entry), PART_BYTES_MAX)
+  const content = Math.min(entryBytes(entry), PART_BYTES_MAX)
+  return operationBytes(entry.operation) + content + entry.pieces.length * EXTENT_BYTES
 }
 
 /** An entry as the service takes it [SY-10]; content above 1 MiB goes to parts [SY-13]. */

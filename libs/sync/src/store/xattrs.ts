@@ -47,7 +47,7 @@ export function setXattr(
     return
   }
   const node = state.nodeOf(ino)
-  assertRoom(state, ENTRY_COST_BYTES + value.length)
+  assertRoom(state, ENTRY_COST_BYTES + stored.length)
   const operation = { op: 'setxattr', node: node.id, name, value: stored } as const
   appendEntries(state, [{ operation, parent: parentOf(state, node), time: state.now() }])
 }

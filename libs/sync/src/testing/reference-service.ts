@@ -141,6 +141,11 @@ export class ReferenceService {
     operation: ContentOperation,
     context: Parameters<typeof applyContent>[4],
   ): OperationResult {
+    // Sent again under another store id: it is done already [SY-8].
+    if (this.contents.has(operation.version)) {
+      const node = operation.op === 'replace' ? operation.target : operation.node
+      return { status: 'unified', node: tree.resolve(node) }
+    }
     const plan = planContent(tree, operation)
     const missing = partsOf(operation).filter((part) => !this.parts.has(part))
     if (missing.length > 0) return { status: 'parts_missing', parts: missing }
