@@ -36,6 +36,15 @@ describe('the engine', () => {
   describe('files', () => {
     beforeAll(newAgent)
 
+    it('[ISO-1] an id means its agent, whatever another agent is called', async () => {
+      const { caller } = await newTenant(running.engine)
+      const { agents } = running.engine
+      const { id } = await agents.create(caller, { name: 'first' })
+      const named = await agents.create(caller, { name: id })
+      expect(await agents.get(caller, id)).toMatchObject({ id, name: 'first' })
+      expect(await agents.get(caller, named.id)).toMatchObject({ id: named.id, name: id })
+    })
+
     it('[DUR-1] reads back what was written, before and after it is stored', async () => {
       const { created, answer } = await put('notes/today.md', '# Today\n', { parents: true })
       expect(created).toBe(true)
