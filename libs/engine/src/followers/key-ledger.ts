@@ -20,7 +20,7 @@ const REWRITING = {
   /** Small pieces of one stream's ledger from which on they are rewritten. */
   objectsMax: 32,
   smallBytes: 1024 * 1024,
-  /** Keys of a piece at most: some 6 MiB, which are in memory at once. */
+  /** Keys and tombstones of a piece at most: some 6 MiB, which are in memory at once. */
   keysMax: 20_000,
 }
 
@@ -101,15 +101,18 @@ export class KeyLedger {
     keysMax: number,
   ): Promise<void> {
     const supersedes = await this.#rows.pieces(scope, streamId)
-    let own: Pick<KeyLedgerRows, 'keks' | 'tombstones'> = await this.#rows.ofTenant(scope)
-    for (let after = ZERO_ID; ;) {
-      const keys = await this.#rows.keysAfter(scope, agentId, after, keysMax)
-      const last = keys.length < keysMax ? undefined : keys.at(-1)?.keyId
-      const piece = newPiece(scope, streamId, { ...own, keys }, last === undefined ? supersedes : [])
+    let keks = await this.#rows.keks(scope)
+    for (let [afterKey, afterTombstone] = [ZERO_ID, ZERO_ID]; ;) {
+      const keys = await this.#rows.keysAfter(scope, agentId, afterKey, keysMax)
+      const room = keysMax - keys.length
+      const tombstones = room === 0 ? [] : await this.#rows.tombstonesAfter(scope, afterTombstone, room)
+      const done = tombstones.length < room
+      const piece = newPiece(scope, streamId, { keks, keys, tombstones }, done ? supersedes : [])
       // One that was given up, or holds a key that was erased since: the next round begins anew.
-      if (!(await this.#store(scope, piece)) || last === undefined) return
-      after = last
-      own = { keks: [], tombstones: [] }
+      if (!(await this.#store(scope, piece)) || done) return
+      afterKey = keys.at(-1)?.keyId ?? afterKey
+      afterTombstone = tombstones.at(-1)?.keyId ?? afterTombstone
+      keks = []
     }
   }
 

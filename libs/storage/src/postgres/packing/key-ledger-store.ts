@@ -103,18 +103,23 @@ export class KeyLedgerStore {
     return rows.map(({ objectId }) => objectId)
   }
 
-  /** What every ledger of a tenant holds: its KEKs and tombstones. */
-  async ofTenant(scope: TenantScope): Promise<Pick<KeyLedgerRows, 'keks' | 'tombstones'>> {
-    return this.#database.withTenant(scope, async (tx) => {
-      const { tenantId } = tx
-      const [keks, tombstones] = await Promise.all([
-        tx.query<LedgerKek>`select kek_version, wrapped, kms, created_at from tenant_keks
-          where tenant_id = ${tenantId} and not exists (
-            select from tombstones where tenant_id = ${tenantId} and key_id = ${tenantId}) order by kek_version`,
-        tx.query<LedgerTombstone>`select key_id, reason, at, record from tombstones where tenant_id = ${tenantId} order by key_id`,
-      ])
-      return { keks, tombstones }
-    })
+  /** The KEKs that every ledger of a tenant holds. */
+  async keks(scope: TenantScope): Promise<LedgerKek[]> {
+    return this.#database.withTenant(
+      scope,
+      (tx) => tx.query<LedgerKek>`select kek_version, wrapped, kms, created_at from tenant_keks
+        where tenant_id = ${tx.tenantId} and not exists (
+          select from tombstones where tenant_id = ${tx.tenantId} and key_id = ${tx.tenantId}) order by kek_version`,
+    )
+  }
+
+  /** The next of the tenant's tombstones, after an id: each of its ledgers holds all of them. */
+  async tombstonesAfter(scope: TenantScope, after: string, limit: number): Promise<LedgerTombstone[]> {
+    return this.#database.withTenant(
+      scope,
+      (tx) => tx.query<LedgerTombstone>`select key_id, reason, at, record from tombstones
+        where tenant_id = ${tx.tenantId} and key_id > ${after} order by key_id limit ${limit}`,
+    )
   }
 
   /** The next keys, after an id, that the ledger of one agent (null: the tenant's own) must hold. */
