@@ -25,7 +25,7 @@ export async function eraseNodes(
 ): Promise<ErasedKeys> {
   const nodes = await deletedNodes(tx, agentId, nodeIds)
   const used = await keysUsedBy(tx, agentId, nodes)
-  const kept = await keysUsedBeyond(tx, agentId, used, nodes)
+  const kept = used.length === 0 ? new Set<string>() : await keysUsedBeyond(tx, agentId, used, nodes)
   const erased = used.filter((keyId) => !kept.has(keyId))
   if (erased.length > 0) await eraseKeys(tx, erased, 'file erased', at)
   if (kept.size > 0) {
