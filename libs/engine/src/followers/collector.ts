@@ -7,6 +7,8 @@ import { TenantObjects } from './tenant-objects.js'
 
 const HOUR_MS = 60 * 60 * 1000
 const DAY_MS = 24 * HOUR_MS
+/** However steadily parts of a file come: so many times as long, a month, and the first are given up. */
+const UPLOAD_TIMES_MAX = 30
 const BATCH = 500
 const DELETED_AT_ONCE = 8
 
@@ -14,7 +16,7 @@ const DELETED_AT_ONCE = 8
 export interface CollectorOptions extends FollowerOptions {
   /** Age from which a `writing` object has lost its writer; 1 h unless told. */
   readonly writingMsMax?: number
-  /** Age from which an uploaded part that no push named is given up; 24 h unless told. */
+  /** For how long no part of a file came, that no push named, when all of them are given up; 24 h unless told. */
   readonly uploadMsMax?: number
   /** How long a dead object is kept: at least as long as a database backup that may be restored; 7 days unless told. */
   readonly deadMs?: number
@@ -67,8 +69,12 @@ export class Collector {
   ): Promise<Collected> {
     const now = this.#now()
     const before = (ageMs: number): Date => new Date(now.getTime() - ageMs)
+    const uploads = {
+      quietSince: before(this.#uploadMsMax),
+      oldestSince: before(UPLOAD_TIMES_MAX * this.#uploadMsMax),
+    }
     const givenUp = await this.#rows.giveUpAbandoned(scope, before(this.#writingMsMax), now)
-    const uploadsDropped = await this.#uploads.drop(scope, before(this.#uploadMsMax), now)
+    const uploadsDropped = await this.#uploads.drop(scope, uploads, now)
     const ledgersRewritten = await this.#ledger.rewrite(scope)
     const { deleted, undeleted } = await this.#deleteDead(scope, before(this.#deadMs), deletedMax, signal)
     // The row outlives the object by as long again, for whoever looks into what happened.
