@@ -13,7 +13,6 @@ import {
 import {
   type AuditEventRow,
   type Database,
-  findKeys,
   findSubjectKeyId,
   listAuditEvents,
   listCheckpoints,

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Operation, PART_BYTES_MAX, type PushAnswer, uuidv7 } from '@agentfs/contracts'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'

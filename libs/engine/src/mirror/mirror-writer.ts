@@ -20,7 +20,7 @@ import { type DocumentToWrite, type MirrorPlan, planMirror } from './mirror-plan
 import type { MirrorTarget } from './mirror-targets.js'
 
 /** The right to write, until another worker's time has come or the mirror was switched. */
-export interface MirrorClaim {
+interface MirrorClaim {
   readonly by: string
   /** When the mirror was last switched: what was claimed before another switch counts no more. */
   readonly changedAt: Date
