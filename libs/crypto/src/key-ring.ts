@@ -77,15 +77,29 @@ export class KeyRing {
     return { key, row: { ...binding, wrapped: wrapKey({ ...binding, ...held }, key) } }
   }
 
-  /** The key in a row. Callers read the row first, and so never open with an erased key. */
-  async unwrapContentKey(row: WrappedContentKey): Promise<KeyObject> {
+  /**
+   * The key in a row. Callers read the row first, and so never open with an erased key. With `kek`, which they read too, no
+   * row is asked for: for use in a transaction, which must not wait for another one to begin.
+   */
+  async unwrapContentKey(row: WrappedContentKey, kek?: WrappedKek): Promise<KeyObject> {
     const cached = this.cachedContentKey(row)
     if (cached !== undefined) return cached
     const generation = this.#generation
-    const held = await this.#kek(row.tenantId, wrappedKekVersion(row, row.wrapped))
+    const held =
+      kek === undefined
+        ? await this.#kek(row.tenantId, wrappedKekVersion(row, row.wrapped))
+        : await this.#unwrapKek(row.tenantId, kek.kekVersion, () => Promise.resolve(kek))
     const key = concealed(unwrapKey({ ...pickBinding(row), ...held }, row.wrapped))
     this.#keepContentKey(row, { key, expiresAtMs: held.expiresAtMs }, generation)
     return key
+  }
+
+  /** The version of the KEK whose row is needed to open a key; undefined where it opens with what is held. */
+  kekNeededFor(row: WrappedContentKey): number | undefined {
+    if (this.cachedContentKey(row) !== undefined) return undefined
+    const kekVersion = wrappedKekVersion(row, row.wrapped)
+    const held = this.#keks.get(kekName(row.tenantId, kekVersion))
+    return held === undefined || this.#options.now() >= held.expiresAtMs ? kekVersion : undefined
   }
 
   /** A content key already unwrapped, without I/O: for use under a lock [SY-16]. */
@@ -146,10 +160,14 @@ export class KeyRing {
     return loading
   }
 
-  async #unwrapKek(tenantId: string, kekVersion: number | 'current'): Promise<HeldKek> {
+  async #unwrapKek(
+    tenantId: string,
+    kekVersion: number | 'current',
+    load: () => Promise<WrappedKek> = () => this.#options.loadKek(tenantId, kekVersion),
+  ): Promise<HeldKek> {
     const generation = this.#generation
     const askedAtMs = this.#options.now()
-    const row = await this.#options.loadKek(tenantId, kekVersion)
+    const row = await load()
     const kms = await this.#options.kmsFor(tenantId)
     const kek = await kms.unwrap(kekContext(tenantId, row.kekVersion), row.wrapped)
     const held: HeldKek = {

@@ -36,6 +36,15 @@ describe('the engine', () => {
   describe('files', () => {
     beforeAll(newAgent)
 
+    it('[ISO-1] an id means its agent, whatever another agent is called', async () => {
+      const own = (await newTenant(running.engine)).caller
+      const { agents } = running.engine
+      const { id } = await agents.create(own, { name: 'first' })
+      const named = await agents.create(own, { name: id })
+      expect(await agents.get(own, id)).toMatchObject({ id, name: 'first' })
+      expect(await agents.get(own, named.id)).toMatchObject({ id: named.id, name: id })
+    })
+
     it('[DUR-1] reads back what was written, before and after it is stored', async () => {
       const { created, answer } = await put('notes/today.md', '# Today\n', { parents: true })
       expect(created).toBe(true)

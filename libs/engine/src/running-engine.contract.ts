@@ -32,6 +32,8 @@ export interface RunningEngine {
   readonly url: string
   /** A second engine on the same database, as another process would be. */
   another(limits?: Partial<EngineLimits>): Engine
+  /** The same database over so many connections. */
+  connections(count: number): Database
   /** An empty database with the schema, beside the first; an engine on it has the same bucket, KMS and pepper. */
   emptyDatabase(): Promise<{ readonly database: Database; readonly engine: Engine }>
   /** The database as it is now, as a second one: what a backup of this moment would be restored to. */
@@ -101,6 +103,15 @@ export async function startEngine(
     databases.push(opened)
     return { database: opened, engine: engineOn(opened) }
   }
+  const connections = (poolSize: number): Database => {
+    const opened = new Database({
+      url: roleUrl(url, 'app', passwords.app),
+      headsUrl: roleUrl(url, 'heads', passwords.heads),
+      poolSize,
+    })
+    databases.push(opened)
+    return opened
+  }
   const copyDatabase = async (): Promise<{ database: Database; engine: Engine }> => {
     const { url: copy } = await cluster.copyDatabase(name)
     return openedAt(copy)
@@ -115,6 +126,7 @@ export async function startEngine(
     statements,
     url,
     another,
+    connections,
     emptyDatabase,
     copyDatabase,
     on: (onDatabase, onClientAhead) => engineOn(onDatabase, {}, { onClientAhead }),

@@ -4,6 +4,7 @@ import {
   CompactChore,
   type Chore,
   ErasedTenantsChore,
+  type ErasedTenantsOptions,
   type FollowerOptions,
   ImagesChore,
   LivingTenants,
@@ -21,6 +22,9 @@ import {
 
 const HOUR_MS = 3_600_000
 
+/** What any chore is made of. */
+export type ChoreOptions = ScrubOptions & ErasedTenantsOptions
+
 /** A chore of this service: run by workers, and by hand with `agentfs-server maintenance <name>`. */
 export interface ChoreEntry {
   readonly name: string
@@ -28,7 +32,7 @@ export interface ChoreEntry {
   readonly description: string
   /** How often workers run it; null: only by hand. */
   readonly intervalMs: number | null
-  readonly make: (options: ScrubOptions) => Chore
+  readonly make: (options: ChoreOptions) => Chore
   /** What `--root` does instead. */
   readonly makeRoot?: (options: FollowerOptions) => Chore
 }
@@ -120,7 +124,7 @@ function living(chore: Chore, { database }: FollowerOptions): Chore {
 }
 
 /** The chores that workers run. */
-export function periodicChores(options: ScrubOptions): { chore: Chore; intervalMs: number }[] {
+export function periodicChores(options: ChoreOptions): { chore: Chore; intervalMs: number }[] {
   return CHORES.flatMap(({ intervalMs, make }) =>
     intervalMs === null ? [] : [{ chore: make(options), intervalMs }],
   )

@@ -98,6 +98,7 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
       chores: periodicChores({
         database,
         resources,
+        mirrorTargets,
         log: engineLog,
         onDamaged: (objects) => workerMetrics.damaged(objects),
       }),

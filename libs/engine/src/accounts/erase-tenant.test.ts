@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { SignupAnswer } from '@agentfs/contracts'
-import type { ObjectStore } from '@agentfs/storage'
+import { findTenantTombstone, type ObjectStore, openFilesystemObjectStore } from '@agentfs/storage'
+import { temporaryDirectory } from '@agentfs/testkit'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Caller } from '../caller.js'
 import { Fsck } from '../checking/index.js'
@@ -9,11 +10,10 @@ import type { Engine } from '../engine.js'
 import { Collector } from '../followers/collector.js'
 import { Packer } from '../followers/packer.js'
 import { ErasedTenantsChore } from '../maintenance/index.js'
-import { Mirror } from '../mirror/index.js'
+import { Mirror, MirrorTargets } from '../mirror/index.js'
 import { openBucket } from '../open-bucket.contract.js'
 import { BucketAhead, recover, rollForward } from '../recovery/index.js'
 import { origin, type RunningEngine, startEngine, textOf } from '../running-engine.contract.js'
-import { findTenantTombstone } from '@agentfs/storage'
 import { openErasureRecord } from './erase-tenant.js'
 
 const DAY_MS = 24 * 3_600_000
@@ -274,7 +274,8 @@ describe('[ENC-3] erasing a tenant', () => {
     expect(await tables(backup.database)).not.toContain('versions')
   })
 
-  it('with the object store down it holds in the service, says what follows, and the packer finishes', async () => {
+  /** Erases while the object store takes nothing. */
+  async function eraseCutOff(): Promise<void> {
     const down: ObjectStore = new Proxy(running.objectStore, {
       get: (target, name) => {
         if (name === 'putIfAbsent') return () => Promise.reject(new Error('the store is down'))
@@ -295,10 +296,22 @@ describe('[ENC-3] erasing a tenant', () => {
     })
     expect(await cutOff.tenants.erase(caller, 'Acme')).toMatchObject({ ledger: 'pending' })
     await cutOff.close()
+  }
+
+  it('with the object store down it holds in the service, says what follows, and the packer finishes', async () => {
+    await eraseCutOff()
     expect(await shows(SECRET)).toBe(true)
     for await (const outcome of new Packer(running).advance(caller.principal.scope, tenantId())) {
       expect(outcome.kind).toBe('idle')
     }
+    expect(await shows(SECRET)).toBe(false)
+  })
+
+  it('whose tombstone is not in the bucket yet it stays erased where the database is rolled forward, and nothing counts as lost', async () => {
+    await eraseCutOff()
+    const { losses } = await rollForward(options())
+    expect(losses.filter(({ tenant }) => tenant === tenantId())).toEqual([])
+    expect(await tables()).not.toContain('tenant_keks')
     expect(await shows(SECRET)).toBe(false)
   })
 
@@ -344,5 +357,45 @@ describe('[ENC-3] erasing a tenant', () => {
     expect(await documents()).toBe(0)
     expect(await carryOut()).toMatchObject({ mirrorsLeft: 0 })
     expect(await tables()).toEqual(['api_keys', 'followers', 'objects', 'streams', 'tenants', 'tombstones'])
+  })
+
+  it('takes the documents of its mirrors also where the database was lost before they were gone', async () => {
+    const directory = await temporaryDirectory('mirror')
+    const elsewhere = await openFilesystemObjectStore(directory.path)
+    const targets = new MirrorTargets(running.resources, new Map([['elsewhere', elsewhere]]))
+    const documents = async () => {
+      const keys: string[] = []
+      for (const [store, prefix] of [[running.objectStore, 'service/'] as const, [elsewhere, ''] as const])
+        for await (const { key } of store.list(`${prefix}mirror/${tenantId()}/`)) keys.push(key)
+      return keys.length
+    }
+    const log = { warn: () => undefined, error: () => undefined }
+    const mirror = new Mirror({ ...running, targets, log })
+    const engine = createEngine({
+      ...running,
+      pepper: Buffer.alloc(32),
+      announcer: { publish: () => undefined },
+      packHint: { hint: () => undefined },
+      mirrorTargets: targets,
+      log,
+    })
+    const other = await engine.agents.create(caller, { name: 'other' })
+    await engine.files.put(caller, other.id, 'a.md', Buffer.from('elsewhere'))
+    await engine.mirrors.set(caller, agent.id, { enabled: true, acceptPlaintext: true })
+    await engine.mirrors.set(caller, other.id, { enabled: true, acceptPlaintext: true, target: 'elsewhere' })
+    for (const id of [agent.id, other.id]) await mirror.advance(caller.principal.scope, id)
+    await engine.close()
+    await storeAll()
+    await erase()
+    expect(await documents()).toBe(2)
+
+    const { database } = await running.emptyDatabase()
+    await recover({ database, resources: running.resources })
+    const request = { agentId: null, dryRun: false }
+    const chore = new ErasedTenantsChore({ ...options(), database, mirrorTargets: targets })
+    for (let resume: string | null = null, begun = false; !begun || resume !== null; begun = true)
+      ({ resume } = await chore.step(caller.principal.scope, { ...request, resume }))
+    expect(await documents()).toBe(0)
+    await directory.remove()
   })
 })

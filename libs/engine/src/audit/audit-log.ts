@@ -13,7 +13,6 @@ import {
 import {
   type AuditEventRow,
   type Database,
-  findKeys,
   findSubjectKeyId,
   listAuditEvents,
   listCheckpoints,
@@ -130,7 +129,7 @@ export class AuditLog implements AuditApi {
       const [kind, id = ''] = actor.split('/')
       const subjectKeyId = await findSubjectKeyId(tx, kind === 'user' ? id : null, kind === 'key' ? id : null)
       if (subjectKeyId === undefined) continue
-      const [key] = (await this.#vault.unwrap(tx.scope, await findKeys(tx, [subjectKeyId]))).values()
+      const [key] = (await this.#vault.load(tx, [subjectKeyId])).values()
       if (key !== undefined) subjects.set(actor, key)
     }
     return subjects

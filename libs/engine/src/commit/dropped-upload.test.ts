@@ -63,7 +63,8 @@ describe('a push whose uploaded part is dropped while it waits for the lock', ()
     })
     await held.promise
     const tomorrow = new Date(Date.now() + 86_400_000)
-    const dropping = new AbandonedUploadsStore(database).drop(scope, tomorrow, tomorrow)
+    const cutoffs = { quietSince: tomorrow, oldestSince: tomorrow }
+    const dropping = new AbandonedUploadsStore(database).drop(scope, cutoffs, tomorrow)
     await waiting(1)
     const extents = [{ offset: 0, length: 100, part, partOffset: 0 }]
     const pushing = push(agent.id, [

@@ -84,6 +84,7 @@ export async function prepare(
     }
   }
   for (const keyId of preparation.usedKeyIds) if (keys.has(keyId)) knownKeyIds.add(keyId)
+  for (const keyId of preparation.uploadKeyIds) knownKeyIds.add(keyId)
   return {
     contents,
     newKeys: [...newKeys, ...preparation.newKeys],
@@ -126,6 +127,8 @@ type Base = Pick<BuiltVersion, 'size' | 'layout'>
 class Preparation {
   readonly newKeys: NewKey[] = []
   readonly usedKeyIds = new Set<string>()
+  /** Of parts that went up before: whether they stand is asked again under the lock, like that of all others. */
+  readonly uploadKeyIds = new Set<string>()
   /** Of the tails being joined, those that this preparation joins. */
   readonly joinedTails: string[] = []
   readonly #joining: JoiningTails
@@ -287,7 +290,7 @@ class Preparation {
       const fact = this.#parts.get(extent.part)
       if (fact === undefined || extent.partOffset + extent.length > fact.size) return undefined
       uploaded.add(fact.partId)
-      this.usedKeyIds.add(fact.keyId)
+      this.uploadKeyIds.add(fact.keyId)
       if (fact.objectId !== null) objectIds.add(fact.objectId)
       const { offset, length, partOffset } = extent
       extents.push({

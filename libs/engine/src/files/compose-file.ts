@@ -5,7 +5,7 @@ import {
   PART_BYTES_MAX,
   type WriteAnswer,
 } from '@agentfs/contracts'
-import { type AgentRow, findPartFacts } from '@agentfs/storage'
+import { type AgentRow, findUsableParts } from '@agentfs/storage'
 import type { WriteConditions } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
 import type { FilesTools } from './files-tools.js'
@@ -31,7 +31,7 @@ export async function composeFile(
   const file = target.standing?.nodeId ?? node
   const named = parts.filter((part) => part !== null)
   const facts = await tools.database.readTenant(caller.principal.scope, (tx) =>
-    findPartFacts(tx, agent.agentId, named),
+    findUsableParts(tx, agent.agentId, named),
   )
   const own = new Map(facts.filter(({ nodeId }) => nodeId === file).map((fact) => [fact.partId, fact]))
   const missing = named.filter((part) => !own.has(part))

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto'
 import { type Operation, uuidv7 } from '@agentfs/contracts'
-import type { ObjectStore } from '@agentfs/storage'
+import type { Database, ObjectStore } from '@agentfs/storage'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Caller } from '../caller.js'
 import { createEngine } from '../create-engine.js'
 import { Collector } from '../followers/collector.js'
 import type { CrashPoint } from '../followers/crash-points.js'
 import { Packer } from '../followers/packer.js'
+import { ImagesChore } from '../images/images-chore.js'
 import { openBucket, type OpenedBucket } from '../open-bucket.contract.js'
+import { recover } from '../recovery/recover.js'
 import { newTenant, type RunningEngine, startEngine, textOf } from '../running-engine.contract.js'
 
 const DAY_MS = 24 * 3_600_000
@@ -185,6 +187,63 @@ describe('erasing', () => {
     const { opened } = await bucket()
     expect(opened.filter((plain) => /base|newer|copied/.test(plain) && !plain.startsWith('{'))).toEqual([])
   })
+
+  for (const imaged of [false, true]) {
+    const from = imaged ? 'an image of before' : 'the commits alone'
+    it(`[ENC-3] what a conflict copy shares the key of comes back with no recovery, from ${from}, and leaves no bytes`, async () => {
+      const { files } = running.engine
+      const { scope } = caller.principal
+      const { answer } = await put('plan.bin', '\0base')
+      await put('plan.bin', '\0newer')
+      const data = Buffer.from('\0copied')
+      const version = uuidv7()
+      const extents = [{ offset: 0, length: data.length, data }]
+      const { node } = answer
+      const pushed = await push({
+        op: 'write',
+        node,
+        base: answer.version,
+        version,
+        size: data.length,
+        extents,
+      })
+      const [copied] = pushed.results
+      const copy = copied?.status === 'conflict-copy' ? copied.name : ''
+      await running.pack(caller, scope.tenantId)
+      await running.pack(caller, agent.id)
+      if (imaged) {
+        const chore = new ImagesChore({ ...running, commitsMin: 1 })
+        await chore.step(scope, { agentId: agent.id, dryRun: false, resume: null })
+      }
+      expect(await files.delete(caller, agent.id, 'plan.bin', { erase: true })).toMatchObject({
+        keysShared: 1,
+      })
+      await running.pack(caller, agent.id)
+      const held = async (database: Database) =>
+        database.withTenant(scope, async (tx) => ({
+          versions: (
+            await tx.query<{
+              versionId: string
+            }>`select version_id from versions where agent_id = ${agent.id}`
+          ).map(({ versionId }) => versionId),
+          parts: (await tx.query`select part_id from parts where agent_id = ${agent.id}`).length,
+        }))
+      expect(await held(running.database)).toEqual({ versions: [version], parts: 1 })
+
+      const rebuilt = await running.emptyDatabase()
+      const { losses } = await recover({ database: rebuilt.database, resources: running.resources })
+      expect(losses.filter(({ tenant }) => tenant === scope.tenantId)).toEqual([])
+      expect(await read(copy, rebuilt.engine)).toBe('\0copied')
+      expect((await held(rebuilt.database)).versions).toEqual([version])
+      const restoring = rebuilt.engine.files.restore(caller, agent.id, {
+        path: 'plan.bin',
+        version: answer.version ?? '',
+      })
+      await expect(restoring).rejects.toMatchObject({ code: 'not_found' })
+      // What the bucket still has of it goes as all that nothing points at.
+      expect(await held(rebuilt.database)).toEqual({ versions: [version], parts: 1 })
+    })
+  }
 
   it('[ENC-3] another process that has the content in its caches stops serving it at once', async () => {
     const { answer } = await put('secret.md', 'cached elsewhere')

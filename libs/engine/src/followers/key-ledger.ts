@@ -13,8 +13,16 @@ import { encodeKeyLedger } from './key-ledger-format.js'
 import { ledgerKey } from './object-keys.js'
 import { TenantObjects } from './tenant-objects.js'
 
-/** Pieces of one stream's ledger from which on they are rewritten into one. */
-const LEDGER_OBJECTS_MAX = 32
+const ZERO_ID = '00000000-0000-0000-0000-000000000000'
+
+/** When a ledger is rewritten, and into what. */
+const REWRITING = {
+  /** Small pieces of one stream's ledger from which on they are rewritten. */
+  objectsMax: 32,
+  smallBytes: 1024 * 1024,
+  /** Keys and tombstones of a piece at most: some 6 MiB, which are in memory at once. */
+  keysMax: 20_000,
+}
 
 /** A ledger object about to be written: its row first, then the PUT, then `finish`. */
 export interface LedgerPiece {
@@ -73,16 +81,39 @@ export class KeyLedger {
   }
 
   /**
-   * Rewrites what is in many pieces, or holds keys that were erased or wrapped anew since, into one piece per stream; what
-   * that supersedes is dead, and deleted after the grace time. Returns how many were rewritten.
+   * Rewrites what is in many pieces, or holds keys that were erased or wrapped anew since, into as few as may be for each
+   * stream; what that supersedes is dead, and deleted after the grace time. Returns how many streams' were rewritten.
    */
-  async rewrite(scope: TenantScope, objectsMax = LEDGER_OBJECTS_MAX): Promise<number> {
-    const streams = await this.#rows.fragmented(scope, objectsMax)
+  async rewrite(scope: TenantScope, rewriting: Partial<typeof REWRITING> = {}): Promise<number> {
+    const limits = { ...REWRITING, ...rewriting }
+    const streams = await this.#rows.fragmented(scope, limits)
     for (const { streamId, agentId } of streams) {
-      const { rows, objectIds } = await this.#rows.everything(scope, streamId, agentId)
-      await this.#store(scope, newPiece(scope, streamId, rows, objectIds))
+      await this.#rewriteOne(scope, streamId, agentId, limits.keysMax)
     }
     return streams.length
+  }
+
+  /** Piece after piece; the last one supersedes what was there before, once all of it stands again. */
+  async #rewriteOne(
+    scope: TenantScope,
+    streamId: string,
+    agentId: string | null,
+    keysMax: number,
+  ): Promise<void> {
+    const supersedes = await this.#rows.pieces(scope, streamId)
+    let keks = await this.#rows.keks(scope)
+    for (let [afterKey, afterTombstone] = [ZERO_ID, ZERO_ID]; ;) {
+      const keys = await this.#rows.keysAfter(scope, agentId, afterKey, keysMax)
+      const room = keysMax - keys.length
+      const tombstones = room === 0 ? [] : await this.#rows.tombstonesAfter(scope, afterTombstone, room)
+      const done = tombstones.length < room
+      const piece = newPiece(scope, streamId, { keks, keys, tombstones }, done ? supersedes : [])
+      // One that was given up, or holds a key that was erased since: the next round begins anew.
+      if (!(await this.#store(scope, piece)) || done) return
+      afterKey = keys.at(-1)?.keyId ?? afterKey
+      afterTombstone = tombstones.at(-1)?.keyId ?? afterTombstone
+      keks = []
+    }
   }
 
   async #store(scope: TenantScope, piece: LedgerPiece, signal?: AbortSignal): Promise<boolean> {

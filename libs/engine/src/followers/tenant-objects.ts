@@ -27,12 +27,22 @@ export class TenantObjects {
     return objectStore.get(objectPrefix + objectKey, signal === undefined ? {} : { signal })
   }
 
-  /** Deletes objects that have a `dead` row, so many at a time. */
-  async delete(scope: TenantScope, objectKeys: readonly string[], atOnce: number): Promise<void> {
+  /** Deletes objects that have a `dead` row, so many at a time; gives those that stay, by their keys, and why. */
+  async delete(
+    scope: TenantScope,
+    objectKeys: readonly string[],
+    atOnce: number,
+  ): Promise<ReadonlyMap<string, unknown>> {
     const { objectStore, objectPrefix } = await this.#resources.resolve(scope)
+    const left = new Map<string, unknown>()
     for (let from = 0; from < objectKeys.length; from += atOnce) {
-      const some = objectKeys.slice(from, from + atOnce)
-      await Promise.all(some.map((objectKey) => objectStore.delete(objectPrefix + objectKey)))
+      const some = objectKeys.slice(from, from + atOnce).map(async (objectKey) => {
+        await objectStore
+          .delete(objectPrefix + objectKey)
+          .catch((error: unknown) => void left.set(objectKey, error))
+      })
+      await Promise.all(some)
     }
+    return left
   }
 }

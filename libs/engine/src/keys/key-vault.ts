@@ -94,7 +94,23 @@ export class KeyVault {
   /** Reads key rows within a transaction and unwraps them; those erased are left out. */
   async load(tx: TenantTransaction, keyIds: readonly string[]): Promise<Map<string, UsableKey>> {
     if (keyIds.length === 0) return new Map()
-    return this.unwrap(tx.scope, await findKeys(tx, keyIds))
+    return this.unwrapIn(tx, await findKeys(tx, keyIds))
+  }
+
+  /**
+   * The keys in rows that a transaction has read; it reads the KEKs that are missing too. Were they read on another connection,
+   * transactions that have all of them between them would wait for one another for ever.
+   */
+  async unwrapIn(tx: TenantTransaction, rows: readonly KeyRow[]): Promise<Map<string, UsableKey>> {
+    const { tenantId } = tx
+    const keys = new Map<string, UsableKey>()
+    for (const { keyId, keyVersion, wrapped } of rows) {
+      const row = { tenantId, keyId, keyVersion, wrapped }
+      const kekVersion = this.#ring.kekNeededFor(row)
+      const kek = kekVersion === undefined ? undefined : await this.#kekIn(tx, kekVersion)
+      keys.set(keyId, { keyId, keyVersion, key: await this.#ring.unwrapContentKey(row, kek) })
+    }
+    return keys
   }
 
   /** The key that seals an agent's records. It dies with the tenant only, so its row is believed for a few seconds. */
@@ -125,9 +141,17 @@ export class KeyVault {
   }
 
   async #loadKek(tenantId: string, kekVersion: number | 'current'): Promise<WrappedKek> {
+    // Without a transaction: the row of a tenant that is being made is not committed yet.
     const unborn = this.#unborn.get(tenantId)
     if (unborn !== undefined) return unborn
-    const row = await this.#database.readTenant(mintTenantScope(tenantId), (tx) => findKek(tx, kekVersion))
+    return this.#database.readTenant(mintTenantScope(tenantId), (tx) => this.#kekIn(tx, kekVersion))
+  }
+
+  async #kekIn(tx: TenantTransaction, kekVersion: number | 'current'): Promise<WrappedKek> {
+    const { tenantId } = tx
+    const unborn = this.#unborn.get(tenantId)
+    if (unborn !== undefined) return unborn
+    const row = await findKek(tx, kekVersion)
     if (row === undefined) throw new AgentfsError('not_found', { detail: 'the tenant is gone' })
     return { tenantId, kekVersion: row.kekVersion, wrapped: row.wrapped }
   }

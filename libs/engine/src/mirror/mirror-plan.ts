@@ -9,6 +9,8 @@ export interface DocumentToWrite {
   readonly node: MirrorNode
   /** A sidecar may stand beside what was there. */
   readonly sidecar: boolean
+  /** It is not known that anything is under this key. */
+  readonly isNew: boolean
 }
 
 /** What turns the documents of some nodes into what their files are now. */
@@ -36,7 +38,7 @@ export function planMirror({ nodeIds, nodes, paths, rows }: MirrorFacts): Mirror
       const objectKey = keyOfPath(names)
       const row = there.get(objectKey)
       const sidecar = row !== undefined && (row.sidecar || row.writtenAt === null)
-      wanted.set(objectKey, { objectKey, names, node, sidecar })
+      wanted.set(objectKey, { objectKey, names, node, sidecar, isNew: (row?.writtenAt ?? null) === null })
     }
   }
   const asked = new Set(nodeIds)

@@ -33,7 +33,7 @@ export class MirrorTargets {
 
   /** Where the mirror of an agent stands: by ids, for names change. `invalid_request` where there is no such target. */
   async resolve(scope: TenantScope, agentId: string, name: string): Promise<MirrorTarget> {
-    const prefix = `mirror/${scope.tenantId}/agents/${agentId}/`
+    const prefix = `${tenantPrefix(scope)}agents/${agentId}/`
     if (name === OWN_STORE) {
       const { objectStore, objectPrefix } = await this.#resources.resolve(scope)
       return { store: objectStore, prefix: objectPrefix + prefix }
@@ -47,4 +47,16 @@ export class MirrorTargets {
     }
     return { store, prefix }
   }
+
+  /** Wherever mirrors of a tenant's agents can stand, each with what comes before all of them. */
+  async ofTenant(scope: TenantScope): Promise<MirrorTarget[]> {
+    const { objectStore, objectPrefix } = await this.#resources.resolve(scope)
+    const prefix = tenantPrefix(scope)
+    const named = [...this.#named.values()].map((store) => ({ store, prefix }))
+    return [{ store: objectStore, prefix: objectPrefix + prefix }, ...named]
+  }
+}
+
+function tenantPrefix({ tenantId }: TenantScope): string {
+  return `mirror/${tenantId}/`
 }

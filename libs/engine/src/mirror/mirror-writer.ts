@@ -6,6 +6,7 @@ import {
   type Database,
   forgetMirrorDocuments,
   mirrorDocuments,
+  mirrorDocumentsInTheWay,
   type MirrorDocumentRow,
   mirrorNodes,
   noteMirrorDocuments,
@@ -18,12 +19,21 @@ import type { LoadedVersions, MirrorDocuments, MirrorObjects } from './mirror-do
 import { type DocumentToWrite, type MirrorPlan, planMirror } from './mirror-plan.js'
 import type { MirrorTarget } from './mirror-targets.js'
 
+/** The right to write, until another worker's time has come or the mirror was switched. */
+interface MirrorClaim {
+  readonly by: string
+  /** When the mirror was last switched: what was claimed before another switch counts no more. */
+  readonly changedAt: Date
+  renewedAtMs: number
+  renewing?: Promise<void>
+}
+
 /** One worker at one agent's mirror. */
 export interface MirrorTask {
   readonly scope: TenantScope
   readonly agentId: string
   readonly target: MirrorTarget
-  readonly claimedBy: string
+  readonly claim: MirrorClaim
   readonly counts: { written: number; removed: number }
   readonly signal: AbortSignal | undefined
 }
@@ -39,6 +49,8 @@ export interface MirrorWriting {
 const CLAIM_MS = 60_000
 /** No call to the store outlives the claim: a late write could follow one of the next worker. */
 const STORE_MS_MAX = 40_000
+/** A claim this old is renewed before the next call to the store, so that it covers all of that. */
+const RENEW_MS = 15_000
 const WRITES_AT_ONCE = 8
 
 /** Turns the documents of some nodes into what their files are now. */
@@ -58,9 +70,11 @@ export class MirrorWriter {
   /** A transaction that counts only while the claim is held; renews it. */
   async fenced<T>(task: MirrorTask, work: (tx: TenantTransaction) => Promise<T>): Promise<T> {
     task.signal?.throwIfAborted()
-    const { agentId, claimedBy } = task
-    return this.#tools.database.withTenant(task.scope, async (tx) => {
-      const held = await renewMirrorClaim(tx, agentId, { by: claimedBy, until: this.claimTimes().until })
+    const { agentId, claim } = task
+    const { by, changedAt } = claim
+    const { at, until } = this.claimTimes()
+    const done = await this.#tools.database.withTenant(task.scope, async (tx) => {
+      const held = await renewMirrorClaim(tx, agentId, { by, changedAt, until })
       if (!held) {
         throw new AgentfsError('unavailable', {
           mirrorClaim: 'lost',
@@ -69,6 +83,8 @@ export class MirrorWriter {
       }
       return work(tx)
     })
+    claim.renewedAtMs = at.getTime()
+    return done
   }
 
   /** Takes away what these nodes no longer have. */
@@ -88,15 +104,18 @@ export class MirrorWriter {
     task.counts.removed += rows.length
   }
 
-  /** Takes away what these nodes no longer have, and writes what they have now. */
-  async settle(task: MirrorTask, nodeIds: readonly string[]): Promise<void> {
-    const plan = await this.fenced(task, async (tx) => {
+  /** Writes what these nodes have now; what they no longer have stays until `removeStale`. */
+  async write(task: MirrorTask, nodeIds: readonly string[]): Promise<void> {
+    const { plan, inTheWay } = await this.fenced(task, async (tx) => {
       const made = await planOf(tx, task.agentId, nodeIds)
+      const newKeys = made.write.flatMap(({ objectKey, isNew }) => (isNew ? [objectKey] : []))
+      const blocking = newKeys.length === 0 ? [] : await mirrorDocumentsInTheWay(tx, task.agentId, newKeys)
       const announced = made.write.map(({ objectKey, node }) => ({ objectKey, nodeId: node.nodeId }))
       if (announced.length > 0) await announceMirrorDocuments(tx, task.agentId, announced)
-      return made
+      return { plan: made, inTheWay: blocking }
     })
-    await this.remove(task, plan.remove)
+    // Many a store keeps files: there no name is a file and a folder at once.
+    await this.remove(task, inTheWay)
     if (plan.write.length === 0) return
     const loaded = await this.#tools.documents.load(task.scope, task.agentId, plan.write)
     const written: Omit<MirrorDocumentRow, 'writtenAt'>[] = []
@@ -119,6 +138,16 @@ export class MirrorWriter {
       await forgetMirrorDocuments(tx, task.agentId, gone)
     })
     task.counts.written += written.length
+  }
+
+  /** Renews a claim that would not cover another call to the store; many calls share one renewal. */
+  async #holdOn(task: MirrorTask): Promise<void> {
+    const { claim } = task
+    if (this.#tools.nowMs() - claim.renewedAtMs < RENEW_MS) return
+    claim.renewing ??= this.fenced(task, () => Promise.resolve()).finally(() => {
+      delete claim.renewing
+    })
+    await claim.renewing
   }
 
   /** One damaged object must not stop the mirror of all other files. */
@@ -144,6 +173,7 @@ export class MirrorWriter {
   }
 
   async #put(task: MirrorTask, document: DocumentToWrite, objects: MirrorObjects): Promise<void> {
+    await this.#holdOn(task)
     const { store, prefix } = task.target
     const key = prefix + document.objectKey
     const sidecarKey = sidecarKeyOf(key)
@@ -154,6 +184,7 @@ export class MirrorWriter {
   }
 
   async #delete(task: MirrorTask, objectKey: string, sidecar: boolean): Promise<void> {
+    await this.#holdOn(task)
     const { store, prefix } = task.target
     const key = prefix + objectKey
     await store.delete(key, limits(task))

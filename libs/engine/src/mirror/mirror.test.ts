@@ -33,6 +33,21 @@ function dyingAfter(store: ObjectStore, writes: number): ObjectStore {
   })
 }
 
+/** A store that tells of each write before it does it, and waits for whoever is told. */
+function telling(store: ObjectStore, tell: (call: string, key: string) => Promise<void>): ObjectStore {
+  return new Proxy(store, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      if (name !== 'put' && name !== 'delete') return value.bind(target) as unknown
+      return async (key: string, ...rest: unknown[]): Promise<unknown> => {
+        await tell(name, key)
+        return Reflect.apply(value, target, [key, ...rest]) as unknown
+      }
+    },
+  })
+}
+
 describe.each(['filesystem', 's3'] as const)('[ENC-1] the open mirror, on %s', (kind) => {
   let running: RunningEngine
   let store: ObjectStore
@@ -74,15 +89,13 @@ describe.each(['filesystem', 's3'] as const)('[ENC-1] the open mirror, on %s', (
   const advance = (by = mirror()) => by.advance(caller.principal.scope, agent.id)
   const put = (path: string, content: string | Uint8Array) =>
     running.engine.files.put(caller, agent.id, path, Buffer.from(content), { parents: true })
-  const dying = (writes: number) =>
-    mirror(
-      new MirrorTargets({
-        resolve: async (scope) => ({
-          ...(await running.resources.resolve(scope)),
-          objectStore: dyingAfter(store, writes),
-        }),
-      }),
-    )
+  const mirrorInto = (objectStore: ObjectStore, clock?: { now: () => number }): Mirror => {
+    const own = new MirrorTargets({
+      resolve: async (scope) => ({ ...(await running.resources.resolve(scope)), objectStore }),
+    })
+    return new Mirror({ ...running, log, targets: own, ...(clock === undefined ? {} : { clock }) })
+  }
+  const dying = (writes: number) => mirrorInto(dyingAfter(store, writes))
 
   async function push(...operations: Operation[]): Promise<void> {
     const request = { store: uuidv7(), number: 1, previous: null, operations }
@@ -341,6 +354,86 @@ describe.each(['filesystem', 's3'] as const)('[ENC-1] the open mirror, on %s', (
     await expect(advance(dying(2))).rejects.toThrow('killed')
     await advance()
     expect((await mirrored()).size).toBe(0)
+  })
+
+  it('a file is there under one of its names at every moment of a rename, and under its new one alone after a kill', async () => {
+    for (let at = 0; at < 10; at++) await put(`folder/${at}.md`, `content ${at}`)
+    await switchOn()
+    await advance()
+    await running.engine.files.move(caller, agent.id, { from: 'folder', to: 'moved' })
+    const calls: string[] = []
+    const told = telling(store, (call, key) => {
+      const name = key.slice(key.indexOf(agent.id) + agent.id.length + 1)
+      // The old name of a file goes only where its new one was written before.
+      if (call === 'delete') expect(calls).toContain(`put ${name.replace('folder/', 'moved/')}`)
+      calls.push(`${call} ${name}`)
+      if (calls.length === 15) return Promise.reject(new Error('killed'))
+      return Promise.resolve()
+    })
+    await expect(advance(mirrorInto(told))).rejects.toThrow('killed')
+    const there = [...(await mirrored()).values()].map(String)
+    for (let at = 0; at < 10; at++) expect(there).toContain(`content ${at}`)
+    await advance()
+    const names = [...(await expectConverged()).keys()]
+    expect(names.filter((name) => !name.startsWith('moved/'))).toEqual([])
+    expect(await running.engine.mirrors.status(caller, agent.id)).toMatchObject({ documents: 10 })
+  })
+
+  it('a file where a folder was kept, and a folder where a file was, also where the whole tree is written again', async () => {
+    const { files } = running.engine
+    await put('x/y.md', 'under x')
+    await put('x/picture', Buffer.from([0xff]))
+    await put('z', 'file z')
+    await switchOn()
+    await advance()
+    await running.engine.mirrors.set(caller, agent.id, { enabled: false, keepDocuments: true })
+    await files.move(caller, agent.id, { from: 'x', to: 'elsewhere' })
+    await put('x', 'file x')
+    await files.delete(caller, agent.id, 'z', {})
+    await put('z/y.md', 'under z')
+    await switchOn()
+    await advance()
+    await expectConverged()
+  })
+
+  it('[ENC-3] switched off while a document is on its way: nothing is left behind', async () => {
+    await put('a.md', 'A')
+    await switchOn()
+    const onItsWay = Promise.withResolvers<void>()
+    const late = Promise.withResolvers<void>()
+    const told = telling(store, (call) => {
+      if (call !== 'put') return Promise.resolve()
+      onItsWay.resolve()
+      return late.promise
+    })
+    const writing = advance(mirrorInto(told))
+    await onItsWay.promise
+    await running.engine.mirrors.set(caller, agent.id, { enabled: false })
+    expect(await advance()).toMatchObject({ claimed: false })
+    late.resolve()
+    await expect(writing).rejects.toMatchObject({ details: { mirrorClaim: 'lost' } })
+    expect(await advance()).toMatchObject({ claimed: true })
+    expect((await mirrored()).size).toBe(0)
+    expect(await running.engine.mirrors.status(caller, agent.id)).toMatchObject({
+      state: 'off',
+      documents: 0,
+    })
+  })
+
+  it('a slow store costs a worker no claim: it is renewed before it could end under a call', async () => {
+    for (let at = 0; at < 24; at++) await put(`${at}.md`, `content ${at}`)
+    await switchOn()
+    let nowMs = Date.now()
+    const clock = { now: () => nowMs }
+    const claimed: boolean[] = []
+    const told = telling(store, async () => {
+      nowMs += 8_000
+      claimed.push((await advance(new Mirror({ ...running, log, targets, clock }))).claimed)
+    })
+    await advance(mirrorInto(told, clock))
+    expect(claimed.length).toBeGreaterThanOrEqual(24)
+    expect(claimed).not.toContain(true)
+    await expectConverged()
   })
 
   it('two workers at once, while files change: one works, and nothing older follows something newer', async () => {

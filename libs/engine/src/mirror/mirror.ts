@@ -109,6 +109,7 @@ export class Mirror {
   async advance(scope: TenantScope, agentId: string, signal?: AbortSignal): Promise<MirrorAdvance> {
     const { database } = this.#options
     const claim = { by: uuidv7(), ...this.#writer.claimTimes() }
+    const { by } = claim
     const mirror = await database.withTenant(scope, async (tx) =>
       (await claimMirror(tx, agentId, claim)) ? findMirror(tx, agentId) : undefined,
     )
@@ -116,10 +117,11 @@ export class Mirror {
     const counts = { written: 0, removed: 0 }
     try {
       const target = await this.#targets.resolve(scope, agentId, mirror.target)
-      const task = { scope, agentId, target, claimedBy: claim.by, counts, signal }
+      const held = { by, changedAt: mirror.changedAt, renewedAtMs: claim.at.getTime() }
+      const task = { scope, agentId, target, claim: held, counts, signal }
       await this.#work(task, mirror)
     } finally {
-      await database.withTenant(scope, (tx) => releaseMirror(tx, agentId, claim.by)).catch(() => undefined)
+      await database.withTenant(scope, (tx) => releaseMirror(tx, agentId, by)).catch(() => undefined)
     }
     return { claimed: true, ...counts }
   }
@@ -146,7 +148,8 @@ export class Mirror {
       const at = after
       const nodeIds = await database.withTenant(scope, (tx) => nodesToMirror(tx, agentId, at, BATCH_NODES))
       if (nodeIds.length === 0) break
-      await this.#writer.settle(task, nodeIds)
+      await this.#writer.write(task, nodeIds)
+      await this.#writer.removeStale(task, nodeIds)
       after = nodeIds.at(-1) ?? null
       const done = after
       await this.#writer.fenced(task, (tx) => noteMirrorFill(tx, agentId, { ...from, after: done }))
@@ -183,9 +186,9 @@ export class Mirror {
     const { scope, agentId } = task
     const below = await this.#options.database.withTenant(scope, (tx) => filesBelow(tx, agentId, named))
     const nodeIds = [...new Set([...named, ...below])]
-    // What goes makes room first: a file may now be where a folder was.
+    // New names first: whoever reads the mirror finds a file under one of its names while it moves.
+    for (const ids of batches(nodeIds)) await this.#writer.write(task, ids)
     for (const ids of batches(nodeIds)) await this.#writer.removeStale(task, ids)
-    for (const ids of batches(nodeIds)) await this.#writer.settle(task, ids)
   }
 
   async #removeAll(task: MirrorTask): Promise<void> {

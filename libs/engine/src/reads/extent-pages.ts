@@ -84,7 +84,7 @@ export class ExtentPages {
     const { rows, keyRows } = await this.#load(tx, agentId, [page])
     const [part] = rows
     if ((part?.sealed ?? null) === null) return
-    const keys = await this.#vault.unwrap(tx.scope, keyRows)
+    const keys = await this.#vault.unwrapIn(tx, keyRows)
     await this.#open(tx.scope, page, part, keys.get(page.keyId))
   }
 

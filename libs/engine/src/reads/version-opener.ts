@@ -60,16 +60,17 @@ export class VersionOpener {
    */
   async openStaged(tx: TenantTransaction, agentId: string, row: WithKey<VersionRow>): Promise<void> {
     const { scope } = tx
-    const known = this.remembered(scope, row.versionId) ?? (await this.#openedStaged(scope, row))
+    const known = this.remembered(scope, row.versionId) ?? (await this.#openedStaged(tx, row))
     // An append goes into the last page.
     const last = known === undefined ? undefined : lastPageOf(known.layout)
     if (last !== undefined) await this.#pages.openStaged(tx, agentId, last)
   }
 
-  async #openedStaged(scope: TenantScope, row: WithKey<VersionRow>): Promise<OpenedVersion | undefined> {
+  async #openedStaged(tx: TenantTransaction, row: WithKey<VersionRow>): Promise<OpenedVersion | undefined> {
+    const { scope } = tx
     if (row.sealed === null || row.openingKeyId === null || row.prefixOf !== null) return undefined
     const keyRow = { keyId: row.openingKeyId, keyVersion: row.keyVersion, wrapped: row.wrapped }
-    const [key] = (await this.#vault.unwrap(scope, [keyRow])).values()
+    const [key] = (await this.#vault.unwrapIn(tx, [keyRow])).values()
     if (key === undefined) return undefined
     const manifest = openManifest({ tenantId: scope.tenantId, ...key }, row.versionId, row.sealed)
     // A manifest of the first releases needs all its pages to be believed: that is left to another preparation.

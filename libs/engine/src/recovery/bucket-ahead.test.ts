@@ -3,6 +3,8 @@ import { type Database, ObjectRowsStore, PackingStore } from '@agentfs/storage'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Caller } from '../caller.js'
 import type { Engine } from '../engine.js'
+import { ScrubChore } from '../checking/scrub.js'
+import { Collector } from '../followers/collector.js'
 import { Packer } from '../followers/packer.js'
 import type { TenantResources } from '../ports.js'
 import { newTenant, type RunningEngine, startEngine, textOf } from '../running-engine.contract.js'
@@ -96,6 +98,17 @@ describe('[DUR-6] a database that lacks less than its count tells', () => {
     expect(listings).toBe(2)
   })
 
+  it("[ISO-1] what is known of one tenant's stream says nothing of another's", async () => {
+    const stream = { streamId: agent.id, agentId: agent.id }
+    const other = (await newTenant(running.engine)).caller.principal.scope
+    const ahead = new BucketAhead({ database: running.database, resources: running.resources })
+    expect(await ahead.isAhead(caller.principal.scope, stream, Infinity)).toBe(false)
+    const foreign = `service/tenants/${other.tenantId}/agents/${agent.id}/seg/${uuidv7()}`
+    await running.objectStore.put(foreign, new Uint8Array(1))
+    expect(await ahead.isAhead(other, stream, Infinity)).toBe(true)
+    await running.objectStore.delete(foreign)
+  })
+
   it('is noticed by what the bucket has beyond it, where it lacks only the seconds since the last count', async () => {
     const { scope } = caller.principal
     const of = (database: Database) => new BucketAhead({ database, resources: running.resources })
@@ -151,5 +164,46 @@ describe('[DUR-6] a database that lacks less than its count tells', () => {
     expect(await of(backup.database).anywhere()).toBe(false)
     const { body } = await backup.engine.files.read(caller, agent.id, { path: 'b.md' })
     expect(await textOf(body)).toBe('stored within the minute')
+  })
+
+  it('is no alarm for ever where the newest segment is damaged: what was rolled forward over is known', async () => {
+    const { scope } = caller.principal
+    await put(running.engine, 'c.md', 'c')
+    await storeAll(running.database)
+    const backup = await running.copyDatabase()
+    await put(running.engine, 'd.md', 'lost with its segment')
+    await storeAll(running.database)
+    const prefix = `service/tenants/${scope.tenantId}/agents/${agent.id}/seg/`
+    const segments: string[] = []
+    for await (const { key } of running.objectStore.list(prefix)) segments.push(key)
+    const newest = segments.sort().at(-1) ?? ''
+    const whole = await running.objectStore.get(newest)
+    await running.objectStore.put(newest, new Uint8Array(100))
+    const ahead = new BucketAhead({ database: backup.database, resources: running.resources })
+    expect(await ahead.anywhere()).toBe(true)
+    const options = { database: backup.database, resources: running.resources }
+    const report = await rollForward(options)
+    expect(report.losses).toContainEqual(
+      expect.objectContaining({ kind: 'object', detail: expect.stringContaining(newest.slice(-36)) }),
+    )
+    expect(await ahead.anywhere()).toBe(false)
+    // It is kept for whoever can mend it, and named until then.
+    const damaged: number[] = []
+    await new ScrubChore({ ...options, onDamaged: (objects) => damaged.push(objects) }).step(scope, {
+      agentId: null,
+      dryRun: false,
+      resume: null,
+    })
+    expect(damaged).toEqual([1])
+    await new Collector({ ...options, deadMs: 0 }).collectObjects(scope)
+    expect((await running.objectStore.head(newest))?.size).toBe(100)
+    await running.objectStore.put(newest, whole)
+    expect((await rollForward(options)).losses.filter(({ kind }) => kind === 'object')).toEqual([])
+    const [row] = await backup.database.withTenant(
+      scope,
+      (tx) =>
+        tx.query<{ streamId: string }>`select stream_id from objects where object_id = ${newest.slice(-36)}`,
+    )
+    expect(row?.streamId).toBe(agent.id)
   })
 })

@@ -17,7 +17,7 @@ const SKEW_MS = 300_000
 /** Streams that are looked at when a service starts: a listing each. */
 const STREAMS_MAX = 1_000
 const LISTED_AT_ONCE = 16
-/** Streams that are known to be sound, and when they were looked at. */
+/** Streams, by tenant and id, that are known to be sound, and when they were looked at. */
 const KNOWN_MAX = 10_000
 /** A client may claim what it likes: each stream is listed once in so long for it. */
 const CLAIM_MS = 10_000
@@ -81,18 +81,19 @@ export class BucketAhead {
     believeMs = 0,
   ): Promise<boolean> {
     const { streamId } = stream
+    const name = `${scope.tenantId}/${streamId}`
     if (believeMs > 0) await this.#noticeServer(scope)
-    const soundSinceMs = this.#soundSinceMs.get(streamId)
+    const soundSinceMs = this.#soundSinceMs.get(name)
     if (soundSinceMs !== undefined && performance.now() - soundSinceMs < believeMs) return false
-    const looking = this.#looking.get(streamId) ?? this.#look(scope, stream)
-    this.#looking.set(streamId, looking)
+    const looking = this.#looking.get(name) ?? this.#look(scope, stream)
+    this.#looking.set(name, looking)
     try {
       const ahead = await looking
       if (ahead) this.#onAhead(scope, streamId)
-      else this.#soundSinceMs.set(streamId, performance.now())
+      else this.#soundSinceMs.set(name, performance.now())
       return ahead
     } finally {
-      this.#looking.delete(streamId)
+      this.#looking.delete(name)
     }
   }
 

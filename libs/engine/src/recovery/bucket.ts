@@ -41,6 +41,8 @@ export interface FoundPrefixList {
 export interface UnreadObject {
   readonly object: string
   readonly problem: string
+  /** Of an object that stands all the same: its bytes. */
+  readonly size?: number
 }
 
 /** What stands below an agent's prefix, or directly below a tenant's. */
@@ -177,10 +179,10 @@ export class Bucket {
     try {
       const index = await this.index(key, size)
       const header = index === undefined ? (await this.scan(key)).header : index.header
-      if (header === null) return { object: key, problem: 'it is no segment, or its header is damaged' }
+      if (header === null) return { object: key, size, problem: 'it is no segment, or its header is damaged' }
       const own = header.tenantId === scope.tenantId && header.agentId === agentId
       if (!own || !key.endsWith(`/${header.segmentId}`)) {
-        return { object: key, problem: 'it is the segment of something else' }
+        return { object: key, size, problem: 'it is the segment of something else' }
       }
       const hasRecords =
         index === undefined || index.entries.some(({ kind }) => kind === 'record' || kind === 'recordBlock')

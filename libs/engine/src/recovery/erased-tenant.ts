@@ -1,11 +1,11 @@
 import type { TenantScope } from '@agentfs/access'
-import { eraseTenant, restoreErasedTenant } from '@agentfs/storage'
+import { eraseTenant, findTenantTombstone, restoreErasedTenant } from '@agentfs/storage'
 import type { FollowerOptions } from '../followers/follower-options.js'
 import { ErasedTenantsChore } from '../maintenance/erased-tenants-chore.js'
 import type { ReadLedger } from './read-ledger.js'
 
 /**
- * Erases a tenant anew where its ledger has the tombstone of it, so that neither the bucket's older objects nor the rows of an
+ * Erases a tenant anew where its ledger, or the database, has the tombstone of it, so that neither the bucket's older objects nor the rows of an
  * older database bring anything back [ENC-3]; false where it was not erased. What is left of it is marked at once: a segment
  * that no row knows would look as if the database were older than the bucket.
  */
@@ -15,7 +15,9 @@ export async function keepErased(
   { rows }: ReadLedger,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const tombstone = rows.tombstones.find(({ keyId }) => keyId === scope.tenantId)
+  const tombstone =
+    rows.tombstones.find(({ keyId }) => keyId === scope.tenantId) ??
+    (await options.database.withTenant(scope, (tx) => findTenantTombstone(tx)))
   if (tombstone === undefined) return false
   await options.database.withTenant(scope, async (tx) => {
     await restoreErasedTenant(tx, tombstone.at)

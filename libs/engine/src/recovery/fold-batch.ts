@@ -47,6 +47,8 @@ export class FoldBatch {
   readonly aliases: { readonly images: readonly AliasImage[]; readonly seq: number }[] = []
   readonly tenantDeltas: TenantDelta[] = []
   readonly pushes: StoredPushRow[] = []
+  /** Files that were erased, and by which commit. */
+  readonly erased: { readonly nodeId: string; readonly epoch: number; readonly seq: number }[] = []
   readonly #stream: FoldedStream
   readonly #versions: { readonly image: VersionImage; readonly author: string }[][] = []
   readonly #lastPushes = new Map<
@@ -97,6 +99,7 @@ export class FoldBatch {
     const atMs = this.at.getTime()
     this.events.push(...eventsOf(record, where, (index) => eventIdOf(streamId, epoch, seq, index, atMs)))
     if (record.delta !== undefined) this.#addTree(record.delta, seq)
+    for (const nodeId of erasedBy(record)) this.erased.push({ nodeId, epoch, seq })
     if (record.state !== undefined) this.tenantDeltas.push(openTenantDelta(tenantId, key, record.state))
     const { push } = record
     if (push === undefined) return
@@ -135,6 +138,14 @@ export class FoldBatch {
     for (const image of entries) this.entries.set(`${image.parent}/${image.name}`, { image, seq })
     if (aliases.length > 0) this.aliases.push({ images: aliases, seq })
   }
+}
+
+/** A file that kept another name was not erased with this one. */
+function erasedBy({ changes, delta }: StreamRecord): string[] {
+  const deleted = new Set(delta?.nodes.flatMap(({ id, deleted: gone }) => (gone === true ? [id] : [])))
+  return changes.flatMap(({ action, node }) =>
+    action === 'file.erase' && node !== undefined && deleted.has(node) ? [node] : [],
+  )
 }
 
 /** What a record says of the versions it made; who wrote them stands with the nodes they are heads of. */

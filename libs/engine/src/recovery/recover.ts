@@ -9,6 +9,7 @@ import {
   type FoundObject,
   hasStreamsAcrossTenants,
   insertFoundObjects,
+  insertUnreadObjects,
   markMissingHeads,
   missingHeads,
   noteRecoveryStep,
@@ -21,6 +22,7 @@ import {
   staleAllLedgers,
 } from '@agentfs/storage'
 import { rootOf } from '../agents/agents.js'
+import { ownedObject } from '../checking/owned-object.js'
 import { SYSTEM_CLOCK } from '../followers/follower-options.js'
 import { partKey } from '../followers/object-keys.js'
 import { Packer } from '../followers/packer.js'
@@ -283,6 +285,11 @@ class Recovery {
       waiting = []
     }
     if (waiting.length > 0) await insert(waiting)
+    const unread = found.unread.flatMap(({ object: objectKey, size }) => {
+      const owned = size === undefined ? undefined : ownedObject(scope, objectKey)
+      return size === undefined || owned === undefined ? [] : [{ ...owned, objectKey, size }]
+    })
+    await this.#options.database.withTenant(scope, (tx) => insertUnreadObjects(tx, unread, this.#now()))
     return found
   }
 

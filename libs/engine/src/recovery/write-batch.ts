@@ -3,6 +3,7 @@ import { type Extent, openedLength, openExtentPage } from '@agentfs/crypto'
 import {
   auditEventsInserted,
   completeParts,
+  dropErasedContents,
   findKeys,
   findParts,
   insertLostKeys,
@@ -125,6 +126,8 @@ export class WriteBatch {
     for (const { images: made, seq } of aliases) saveAliases(tx, agentId, { aliases: made.slice() }, seq)
     if (this.#versions.length > 0) await restoreVersions(tx, agentId, this.#versions)
     await this.#writeParts(tx, agentId, now)
+    const { erased } = this.#batch
+    if (erased.length > 0) await dropErasedContents(tx, agentId, erased)
   }
 
   /** Parts of this batch's segments, and those named here for the first time that are objects of their own. */

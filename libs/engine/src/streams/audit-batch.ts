@@ -106,7 +106,7 @@ export class AuditBatch {
         findStreamKey(tx, readsOf),
       ])
       if (stream === undefined || keyRow === undefined) return undefined
-      const [key] = (await this.#vault.unwrap(scope, [keyRow])).values()
+      const [key] = (await this.#vault.unwrapIn(tx, [keyRow])).values()
       if (key === undefined) return undefined
       appendRecords(tx, stream, key, drafts)
       return stream.streamId

@@ -5,13 +5,14 @@ import {
   addStagedBytes,
   type AgentRow,
   type Database,
-  findPartFacts,
+  dropErasedUploads,
   findPrepareFacts,
   insertKeys,
   insertParts,
   insertWritingObjects,
   keysOfNodes,
   findKeys,
+  findUsableParts,
   type WritingObject,
 } from '@agentfs/storage'
 import { sealPartAside } from '../content/parts-aside.js'
@@ -58,6 +59,8 @@ export class PartIntake {
   readonly #announced: GatheredWrites<WritingObject>
   readonly #taken: GatheredWrites<TakenPart>
   readonly #keys = new RecentMap<{ readonly key: Promise<UsableKey>; readonly atMs: number }>(KEYS_MAX)
+  /** Parts whose key was erased while they came: they were not kept, and whoever sends them is about to be told. */
+  readonly #late = new Set<string>()
 
   constructor(options: {
     database: Database
@@ -113,19 +116,33 @@ export class PartIntake {
     const sealed = await sealPartAside(scope.tenantId, key, data, part)
     const objectId = await this.#store(scope, agent, part, sealed.sealed)
     await this.#taken.add(scope, agent.agentId, { node: incoming.node, epoch: agent.epoch, sealed, objectId })
+    if (this.#late.delete(`${agent.agentId}/${part}`)) {
+      this.#keys.delete(keyName(scope, agent, incoming.node))
+      throw new AgentfsError('unavailable', {
+        detail: 'the file was erased while its part came; send it again',
+        retryAfterSeconds: 1,
+      })
+    }
     return { created: true, answer: { part, size, state: objectId === null ? 'staged' : 'stored' } }
   }
 
   async #find(scope: TenantScope, agent: AgentRow, part: string) {
-    const [known] = await this.#database.readTenant(scope, (tx) => findPartFacts(tx, agent.agentId, [part]))
+    const [known] = await this.#database.readTenant(scope, (tx) => findUsableParts(tx, agent.agentId, [part]))
     return known
   }
 
   async #insert(scope: TenantScope, agentId: string, parts: readonly TakenPart[]): Promise<void> {
     const at = new Date(this.#clock.now())
+    const partIds = parts.map(({ sealed }) => sealed.partId)
+    const keyIds = [...new Set(parts.map(({ sealed }) => sealed.keyId))]
     await this.#database.withTenant(scope, async (tx) => {
-      for (const epoch of new Set(parts.map((part) => part.epoch))) {
-        const rows = parts
+      const [, keys] = await Promise.all([dropErasedUploads(tx, agentId, partIds), findKeys(tx, keyIds)])
+      const standing = new Set(keys.map(({ keyId }) => keyId))
+      const late = parts.filter(({ sealed }) => !standing.has(sealed.keyId))
+      for (const { sealed } of late) this.#late.add(`${agentId}/${sealed.partId}`)
+      const usable = parts.filter(({ sealed }) => standing.has(sealed.keyId))
+      for (const epoch of new Set(usable.map((part) => part.epoch))) {
+        const rows = usable
           .filter((part) => part.epoch === epoch)
           .map(({ node, sealed, objectId }) => {
             return { ...sealed, nodeId: node, sealed: objectId === null ? sealed.sealed : null, objectId }
@@ -173,7 +190,7 @@ export class PartIntake {
 
   /** The node's content key, for the parts of one upload looked up once. */
   #keyFor(scope: TenantScope, agent: AgentRow, node: string): Promise<UsableKey> {
-    const name = `${scope.tenantId}/${agent.agentId}/${node}`
+    const name = keyName(scope, agent, node)
     const now = this.#clock.now()
     const known = this.#keys.get(name)
     if (known !== undefined && now - known.atMs < KEY_FRESH_MS) return known.key
@@ -203,4 +220,8 @@ export class PartIntake {
     await this.#database.withTenant(scope, (tx) => insertKeys(tx, [made.row], new Date(this.#clock.now())))
     return made
   }
+}
+
+function keyName({ tenantId }: TenantScope, { agentId }: AgentRow, node: string): string {
+  return `${tenantId}/${agentId}/${node}`
 }

@@ -14,8 +14,8 @@ import {
 } from '@agentfs/contracts'
 import {
   type Database,
-  findPartFacts,
   findStream,
+  findUsableParts,
   headsAcrossTenants,
   snapshotRows,
   storedThrough,
@@ -119,7 +119,7 @@ export class SyncService implements SyncApi {
     const found = await this.#tools.gate.open(caller, agent)
     await this.#tools.gate.require(caller, found, '', 'write')
     const there = await this.#tools.database.readTenant(caller.principal.scope, (tx) =>
-      findPartFacts(tx, found.agentId, parts),
+      findUsableParts(tx, found.agentId, parts),
     )
     const ids = new Set(there.map(({ partId }) => partId))
     return parts.filter((part) => !ids.has(part))

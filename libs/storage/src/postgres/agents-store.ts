@@ -43,12 +43,13 @@ export async function insertAgent(
   await tx.db.insert(agents).values({ tenantId: tx.tenantId, ...row })
 }
 
-/** A living agent by id or by name. */
+/** A living agent by id or by name; an id beats the name of an agent that is called like it. */
 export async function findAgent(tx: TenantTransaction, idOrName: string): Promise<AgentRow | undefined> {
   const [row] = await tx.query<AgentRow>`
     select a.agent_id, a.name, a.root_id, a.stream_key_id, a.settings, a.created_at, s.epoch, s.head_seq
     from agents a join streams s on s.tenant_id = a.tenant_id and s.stream_id = a.agent_id
-    where a.tenant_id = ${tx.tenantId} and (a.agent_id::text = ${idOrName} or a.name = ${idOrName}) and a.deleted_at is null`
+    where a.tenant_id = ${tx.tenantId} and (a.agent_id::text = ${idOrName} or a.name = ${idOrName}) and a.deleted_at is null
+    order by a.agent_id::text = ${idOrName} desc limit 1`
   return row
 }
 

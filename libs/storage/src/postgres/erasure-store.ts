@@ -1,5 +1,7 @@
 import { arrayLiteral } from './array-literal.js'
 import { eraseKeys } from './keys-store.js'
+import { type ReleasedBytes, releaseBytes } from './release-bytes.js'
+import { type DeletedRow, partsOnlyOf } from './retention/free-parts.js'
 import type { TenantTransaction } from './transaction.js'
 
 /** What became of an erasure's keys. */
@@ -12,7 +14,8 @@ export interface ErasedKeys {
 /**
  * Erases the keys of those of some nodes that no name leads to any more: their own, with those passed on to them, and
  * whatever seals a manifest or part of any of their versions. Under the agent's lock. A key that a version of another file
- * needs is kept until that file is erased too; the versions of the erased nodes go then, so that the service opens none.
+ * needs is kept until that file is erased too; the versions of the erased nodes go then, with the parts that no other names, so
+ * that the service opens none.
  */
 export async function eraseNodes(
   tx: TenantTransaction,
@@ -22,10 +25,13 @@ export async function eraseNodes(
 ): Promise<ErasedKeys> {
   const nodes = await deletedNodes(tx, agentId, nodeIds)
   const used = await keysUsedBy(tx, agentId, nodes)
-  const kept = await keysUsedBeyond(tx, agentId, used, nodes)
+  const kept = used.length === 0 ? new Set<string>() : await keysUsedBeyond(tx, agentId, used, nodes)
   const erased = used.filter((keyId) => !kept.has(keyId))
   if (erased.length > 0) await eraseKeys(tx, erased, 'file erased', at)
-  if (kept.size > 0) await dropVersions(tx, agentId, nodes)
+  if (kept.size > 0) {
+    const released = await dropVersions(tx, agentId, await versionsOf(tx, agentId, nodes))
+    await releaseBytes(tx, agentId, released, at)
+  }
   return { erased, kept: [...kept] }
 }
 
@@ -109,22 +115,61 @@ async function keysUsedBeyond(
   return new Set(rows.map(({ keyId }) => keyId))
 }
 
-async function dropVersions(
+/**
+ * The contents of nodes that were erased by a commit, as far as no tombstone keeps them from opening: the key of a version is
+ * shared, and the version goes instead. For recovery, which finds them in the bucket again; it counts objects anew itself.
+ */
+export async function dropErasedContents(
+  tx: TenantTransaction,
+  agentId: string,
+  erased: readonly { readonly nodeId: string; readonly epoch: number; readonly seq: number }[],
+): Promise<void> {
+  const { tenantId } = tx
+  const nodeIds = arrayLiteral(erased.map(({ nodeId }) => nodeId))
+  const rows = await tx.query<{ versionId: string }>`
+    select v.version_id from unnest(
+      ${nodeIds}::uuid[], ${arrayLiteral(erased.map(({ epoch }) => epoch))}::integer[],
+      ${arrayLiteral(erased.map(({ seq }) => seq))}::bigint[]) as e(node_id, epoch, seq)
+    join versions v on v.tenant_id = ${tenantId} and v.agent_id = ${agentId} and (v.epoch, v.seq) <= (e.epoch, e.seq)
+      and (v.node_id = e.node_id or v.node_id in (select alias_id from aliases
+        where tenant_id = ${tenantId} and agent_id = ${agentId} and node_id = e.node_id))
+    where not exists (select from tombstones t where t.tenant_id = ${tenantId} and t.key_id = v.key_id)`
+  const versionIds = rows.map(({ versionId }) => versionId)
+  await dropVersions(tx, agentId, versionIds)
+  // Else it would be a head that is missing.
+  await tx.query`
+    update nodes set head_version = null where tenant_id = ${tenantId} and agent_id = ${agentId}
+      and node_id = any (${nodeIds}::uuid[]) and head_version = any (${arrayLiteral(versionIds)}::uuid[])`
+}
+
+async function versionsOf(
   tx: TenantTransaction,
   agentId: string,
   nodeIds: readonly string[],
-): Promise<void> {
+): Promise<string[]> {
+  const rows = await tx.query<{ versionId: string }>`
+    select version_id from versions where tenant_id = ${tx.tenantId} and agent_id = ${agentId}
+      and node_id = any (${arrayLiteral(nodeIds)}::uuid[])`
+  return rows.map(({ versionId }) => versionId)
+}
+
+/** Deletes versions, and the parts that they alone name; gives what stood in the object store. */
+async function dropVersions(
+  tx: TenantTransaction,
+  agentId: string,
+  versionIds: readonly string[],
+): Promise<ReleasedBytes[]> {
   const { tenantId } = tx
-  await tx.query`
-    with gone as (
+  if (versionIds.length === 0) return []
+  const partIds = await partsOnlyOf(tx, agentId, versionIds)
+  const gone = await tx.query<DeletedRow>`
+    with gone_versions as (
       delete from versions where tenant_id = ${tenantId} and agent_id = ${agentId}
-        and node_id = any (${arrayLiteral(nodeIds)}::uuid[])
-      returning object_id, sealed_length),
-    freed as (
-      select object_id, sum(sealed_length) as bytes from gone where object_id is not null group by object_id),
-    held as (
-      select o.object_id from objects o where o.tenant_id = ${tenantId} and o.object_id in (select object_id from freed)
-      order by o.object_id for update)
-    update objects o set live_bytes = greatest(o.live_bytes - freed.bytes, 0) from freed, held
-    where o.tenant_id = ${tenantId} and o.object_id = freed.object_id and o.object_id = held.object_id`
+        and version_id = any (${arrayLiteral(versionIds)}::uuid[]) returning object_id, sealed_length),
+    gone_parts as (
+      delete from parts where tenant_id = ${tenantId} and agent_id = ${agentId}
+        and part_id = any (${arrayLiteral(partIds)}::uuid[]) returning object_id, sealed_length)
+    select object_id, sealed_length as bytes from gone_versions
+    union all select object_id, sealed_length from gone_parts`
+  return gone.flatMap(({ objectId, bytes }) => (objectId === null ? [] : [{ objectId, bytes }]))
 }

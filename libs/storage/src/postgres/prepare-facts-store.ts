@@ -1,8 +1,8 @@
 import { arrayLiteral } from './array-literal.js'
 import { findKeys, type KeyRow } from './keys-store.js'
-import { findPartFacts, type PartRow } from './parts-store.js'
 import type { TenantTransaction } from './transaction.js'
-import type { SealedPlace, VersionRow } from './versions-store.js'
+import { findUsableParts, type PartFacts } from './usable-parts.js'
+import type { VersionRow } from './versions-store.js'
 
 /** What content operations name. */
 export interface PrepareNeeds {
@@ -27,7 +27,7 @@ export interface PrepareFacts {
   readonly nodes: readonly PrepareNode[]
   readonly versions: readonly VersionRow[]
   readonly keys: readonly KeyRow[]
-  readonly parts: readonly (Omit<PartRow, keyof SealedPlace> & { readonly staged: boolean })[]
+  readonly parts: readonly PartFacts[]
 }
 
 /** A row with the key that opens what it names; null where the key was erased. */
@@ -48,7 +48,7 @@ export async function findPrepareFacts(
     needs.versionIds.length === 0 ? [] : findVersionsWithKeys(tx, agentId, needs.versionIds),
     needs.appendedNodeIds.length === 0 ? [] : findHeadsWithKeys(tx, agentId, needs.appendedNodeIds),
     needs.keyIds.length === 0 ? [] : findKeys(tx, needs.keyIds),
-    needs.partIds.length === 0 ? [] : findPartFacts(tx, agentId, needs.partIds),
+    needs.partIds.length === 0 ? [] : findUsableParts(tx, agentId, needs.partIds),
   ])
   const found = [...nodes, ...versions, ...heads].flatMap(({ openingKeyId, keyVersion, wrapped }) =>
     openingKeyId === null ? [] : [{ keyId: openingKeyId, keyVersion, wrapped }],

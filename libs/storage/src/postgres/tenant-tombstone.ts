@@ -93,7 +93,8 @@ async function endStreams(tx: TenantTransaction, at: Date): Promise<void> {
 async function endMirrors(tx: TenantTransaction, at: Date): Promise<void> {
   const { tenantId } = tx
   await tx.query`
-    update mirrors set state = 'removing', changed_at = ${at}, claimed_by = null where tenant_id = ${tenantId}`
+    update mirrors set state = 'removing', changed_at = greatest(${at}::timestamptz, changed_at + interval '1 millisecond')
+    where tenant_id = ${tenantId}`
   await tx.query`
     insert into followers (tenant_id, stream_id, follower, epoch, seq, updated_at)
     select tenant_id, agent_id, 'mirror', -1, 0, ${at} from mirrors where tenant_id = ${tenantId}

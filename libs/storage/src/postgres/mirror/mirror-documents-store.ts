@@ -129,6 +129,29 @@ export function mirrorDocuments(
     where tenant_id = ${tenantId} and agent_id = ${agentId} and object_key = any (${arrayLiteral(keys)}::text[])`
 }
 
+/** Documents whose keys are folders of some keys, or lie below them. */
+export function mirrorDocumentsInTheWay(
+  tx: TenantTransaction,
+  agentId: string,
+  keys: readonly string[],
+): Promise<MirrorDocumentRow[]> {
+  const { tenantId } = tx
+  const folders = keys.flatMap((key) => {
+    const steps = key.split('/')
+    return steps.slice(1).map((_, index) => steps.slice(0, index + 1).join('/'))
+  })
+  // '0' follows '/'.
+  return tx.query<MirrorDocumentRow>`
+    select object_key, node_id, version_id, sidecar, written_at from mirror_documents
+    where tenant_id = ${tenantId} and agent_id = ${agentId}
+      and object_key = any (${arrayLiteral([...new Set(folders)])}::text[])
+    union
+    select d.object_key, d.node_id, d.version_id, d.sidecar, d.written_at from unnest(${arrayLiteral(keys)}::text[]) as w(key)
+    cross join lateral (
+      select * from mirror_documents where tenant_id = ${tenantId} and agent_id = ${agentId}
+        and object_key collate "C" > w.key || '/' and object_key collate "C" < w.key || '0' offset 0) d`
+}
+
 /** Some documents, whichever. */
 export function someMirrorDocuments(
   tx: TenantTransaction,

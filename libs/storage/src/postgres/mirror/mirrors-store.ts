@@ -45,7 +45,10 @@ export async function findMirror(tx: TenantTransaction, agentId: string): Promis
   return row
 }
 
-/** Switches a mirror on, to write the whole tree first, or off; a claim that another worker holds is taken from it. */
+/**
+ * Switches a mirror on, to write the whole tree first, or off. A worker that has the claim may write no more, for it claimed
+ * what was before; the next one waits until it has let go, or its time is over, and so until nothing of it is on its way.
+ */
 export async function setMirror(
   tx: TenantTransaction,
   agentId: string,
@@ -58,7 +61,8 @@ export async function setMirror(
     insert into mirrors (tenant_id, agent_id, state, target, changed_at)
     values (${tenantId}, ${agentId}, ${state}, ${target}, ${at})
     on conflict (tenant_id, agent_id) do update set state = excluded.state, target = excluded.target,
-      changed_at = excluded.changed_at, fill_epoch = null, fill_seq = null, fill_after = null, claimed_by = null`
+      changed_at = greatest(excluded.changed_at, mirrors.changed_at + interval '1 millisecond'),
+      fill_epoch = null, fill_seq = null, fill_after = null`
   if (state === 'off') await deleteMirrorCursor(tx, agentId)
   else await setMirrorCursor(tx, agentId, { epoch: -1, seq: 0 }, at)
 }
@@ -66,7 +70,7 @@ export async function setMirror(
 /** Where an agent with a mirror is deleted: its documents go too. */
 export async function removeMirrorOfAgent(tx: TenantTransaction, agentId: string, at: Date): Promise<void> {
   const rows = await tx.query`
-    update mirrors set state = 'removing', changed_at = ${at}, claimed_by = null
+    update mirrors set state = 'removing', changed_at = greatest(${at}::timestamptz, changed_at + interval '1 millisecond')
     where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and state <> 'off' returning agent_id`
   if (rows.length > 0) await setMirrorCursor(tx, agentId, { epoch: -1, seq: 0 }, at)
 }
@@ -94,11 +98,12 @@ export async function claimMirror(
 export async function renewMirrorClaim(
   tx: TenantTransaction,
   agentId: string,
-  claim: { readonly by: string; readonly until: Date },
+  claim: { readonly by: string; readonly changedAt: Date; readonly until: Date },
 ): Promise<boolean> {
   const rows = await tx.query`
     update mirrors set claimed_until = ${claim.until}
-    where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and claimed_by = ${claim.by} returning agent_id`
+    where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and claimed_by = ${claim.by}
+      and changed_at = ${claim.changedAt} returning agent_id`
   return rows.length > 0
 }
 

@@ -94,35 +94,60 @@ export class KeyLedgerStore {
     })
   }
 
-  /** Everything that the ledger of one agent (null: the tenant's own) must hold, with the objects that hold it now. */
-  async everything(
-    scope: TenantScope,
-    streamId: string,
-    agentId: string | null,
-  ): Promise<{ rows: KeyLedgerRows; objectIds: string[] }> {
-    return this.#database.withTenant(scope, async (tx) => {
-      const { tenantId } = tx
-      // The objects first: one that goes live after this look is not superseded, whatever it holds.
-      const objects = await tx.query<{ objectId: string }>`select object_id from objects
-        where tenant_id = ${tenantId} and stream_id = ${streamId} and kind = 'keys' and state = 'live'`
-      const [keks, keys, tombstones] = await Promise.all([
-        tx.query<LedgerKek>`select kek_version, wrapped, kms, created_at from tenant_keks
-          where tenant_id = ${tenantId} and not exists (
-            select from tombstones where tenant_id = ${tenantId} and key_id = ${tenantId}) order by kek_version`,
-        tx.query<LedgerKey>`select key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at
-          from content_keys where tenant_id = ${tenantId} and wrapped <> ''
-            and not exists (select from tombstones where tenant_id = ${tenantId} and key_id = ${tenantId})
-            and (agent_id = ${agentId} or agent_id is null or (${agentId === null} and purpose = 'stream')) order by key_id`,
-        tx.query<LedgerTombstone>`select key_id, reason, at, record from tombstones where tenant_id = ${tenantId} order by key_id`,
-      ])
-      return { rows: { keks, keys, tombstones }, objectIds: objects.map(({ objectId }) => objectId) }
-    })
+  /** The live pieces of a stream's ledger. Look before reading what they hold: one that goes live afterwards is none of them. */
+  async pieces(scope: TenantScope, streamId: string): Promise<string[]> {
+    const rows = await this.#database.withTenant(
+      scope,
+      (tx) => tx.query<{ objectId: string }>`select object_id from objects
+        where tenant_id = ${tx.tenantId} and stream_id = ${streamId} and kind = 'keys' and state = 'live'`,
+    )
+    return rows.map(({ objectId }) => objectId)
   }
 
-  /** Agents' streams (and the tenant's) whose ledger should be rewritten: in many pieces, or with one that is stale. */
+  /** The KEKs that every ledger of a tenant holds. */
+  async keks(scope: TenantScope): Promise<LedgerKek[]> {
+    return this.#database.withTenant(
+      scope,
+      (tx) => tx.query<LedgerKek>`select kek_version, wrapped, kms, created_at from tenant_keks
+        where tenant_id = ${tx.tenantId} and not exists (
+          select from tombstones where tenant_id = ${tx.tenantId} and key_id = ${tx.tenantId}) order by kek_version`,
+    )
+  }
+
+  /** The next of the tenant's tombstones, after an id: each of its ledgers holds all of them. */
+  async tombstonesAfter(scope: TenantScope, after: string, limit: number): Promise<LedgerTombstone[]> {
+    return this.#database.withTenant(
+      scope,
+      (tx) => tx.query<LedgerTombstone>`select key_id, reason, at, record from tombstones
+        where tenant_id = ${tx.tenantId} and key_id > ${after} order by key_id limit ${limit}`,
+    )
+  }
+
+  /** The next keys, after an id, that the ledger of one agent (null: the tenant's own) must hold. */
+  async keysAfter(
+    scope: TenantScope,
+    agentId: string | null,
+    after: string,
+    limit: number,
+  ): Promise<LedgerKey[]> {
+    return this.#database.withTenant(
+      scope,
+      (tx) => tx.query<LedgerKey>`
+        select key_id, purpose, agent_id, node_id, key_version, kek_version, wrapped, created_at
+        from content_keys where tenant_id = ${tx.tenantId} and key_id > ${after} and wrapped <> ''
+          and not exists (select from tombstones where tenant_id = ${tx.tenantId} and key_id = ${tx.tenantId})
+          and (agent_id = ${agentId} or agent_id is null or (${agentId === null} and purpose = 'stream'))
+        order by key_id limit ${limit}`,
+    )
+  }
+
+  /**
+   * Agents' streams (and the tenant's) whose ledger should be rewritten: in many pieces of less than some bytes, or with one
+   * that is stale.
+   */
   async fragmented(
     scope: TenantScope,
-    objectsMax: number,
+    { objectsMax, smallBytes }: { readonly objectsMax: number; readonly smallBytes: number },
   ): Promise<{ streamId: string; agentId: string | null }[]> {
     return this.#database.withTenant(
       scope,
@@ -131,7 +156,7 @@ export class KeyLedgerStore {
       join streams s on s.tenant_id = o.tenant_id and s.stream_id = o.stream_id
       where o.tenant_id = ${tx.tenantId} and o.kind = 'keys' and o.state = 'live'
       group by o.stream_id, s.agent_id
-      having count(*) > ${objectsMax} or bool_or(o.stale)`,
+      having count(*) filter (where o.size < ${smallBytes}) > ${objectsMax} or bool_or(o.stale)`,
     )
   }
 

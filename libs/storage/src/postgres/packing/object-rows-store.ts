@@ -96,13 +96,20 @@ export class ObjectRowsStore {
     )
   }
 
-  /** Objects that are dead since before `deadBefore`. */
-  async deadSince(scope: TenantScope, deadBefore: Date, limit: number): Promise<DeadObject[]> {
+  /** Objects that are dead since before `deadBefore`, but for some. */
+  async deadSince(
+    scope: TenantScope,
+    deadBefore: Date,
+    limit: number,
+    butIds: readonly string[],
+  ): Promise<DeadObject[]> {
     return this.#database.withTenant(
       scope,
       (tx) => tx.query<DeadObject>`
       select object_id, object_key from objects
-      where tenant_id = ${tx.tenantId} and state = 'dead' and dead_at < ${deadBefore} order by dead_at limit ${limit}`,
+      where tenant_id = ${tx.tenantId} and state = 'dead' and dead_at < ${deadBefore}
+        and object_id <> all (${arrayLiteral(butIds)}::uuid[])
+      order by dead_at limit ${limit}`,
     )
   }
 

@@ -29,7 +29,31 @@ export async function insertFoundObjects(
       ${column((object) => object.lastSeq)}::bigint[]
     ) as o(id, stream_id, kind, object_key, size, checksum, epoch, first_seq, last_seq)
     on conflict (tenant_id, object_id) do update set state = 'live', dead_at = null, size = excluded.size,
-      checksum = coalesce(excluded.checksum, objects.checksum)`
+      checksum = coalesce(excluded.checksum, objects.checksum),
+      stream_id = coalesce(objects.stream_id, excluded.stream_id),
+      epoch = case when objects.stream_id is null then excluded.epoch else objects.epoch end,
+      first_seq = case when objects.stream_id is null then excluded.first_seq else objects.first_seq end,
+      last_seq = case when objects.stream_id is null then excluded.last_seq else objects.last_seq end`
+}
+
+/**
+ * Gives objects that could not be read rows of no stream: they are known, so that nobody takes them for what a later database
+ * wrote, and nothing deletes them before somebody has mended or removed them. Checks go on naming them.
+ */
+export async function insertUnreadObjects(
+  tx: TenantTransaction,
+  objects: readonly (Pick<NewObject, 'objectId' | 'kind' | 'objectKey'> & { readonly size: number })[],
+  at: Date,
+): Promise<void> {
+  await tx.query`
+    insert into objects (tenant_id, object_id, kind, object_key, state, size, live_bytes, created_at)
+    select ${tx.tenantId}::uuid, o.id, o.kind, o.object_key, 'live', o.size, 0, ${at}::timestamptz
+    from unnest(
+      ${arrayLiteral(objects.map(({ objectId }) => objectId))}::uuid[],
+      ${arrayLiteral(objects.map(({ kind }) => kind))}::text[],
+      ${arrayLiteral(objects.map(({ objectKey }) => objectKey))}::text[],
+      ${arrayLiteral(objects.map(({ size }) => size))}::bigint[]) as o(id, kind, object_key, size)
+    on conflict (tenant_id, object_id) do nothing`
 }
 
 /**

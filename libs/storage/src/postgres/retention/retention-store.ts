@@ -33,6 +33,8 @@ export interface PrunePlan {
   readonly partIds: readonly string[]
   /** Deleted files past their window: all of them goes but a row that says they were. */
   readonly forgottenNodeIds: readonly string[]
+  /** False where they have more versions than may go at once: some of these go first, and the files with the last of them. */
+  readonly forgets: boolean
   /** The last file that was looked at; null where there are no more. */
   readonly lastNodeId: string | null
   /** More of the same files may go than was asked for at once. */
@@ -70,7 +72,7 @@ export class RetentionStore {
   }
 
   /**
-   * What may go of the next `nodesMax` files after one; at most `versionsMax` versions of files that stand. Kept are heads,
+   * What may go of the next `nodesMax` files after one; at most `versionsMax` versions that are no heads. Kept are heads,
    * versions that a version of the time in which all are kept names as its parent, and those whose content others share.
    */
   async plan(
@@ -92,8 +94,11 @@ export class RetentionStore {
       const standing = nodes.filter(({ forgotten }) => !forgotten).map(({ nodeId }) => nodeId)
       const forgottenNodeIds = nodes.filter(({ forgotten }) => forgotten).map(({ nodeId }) => nodeId)
       const { found, more } = await prunableVersions(tx, agentId, standing, cutoffs, versionsMax)
-      const forgotten = await versionsOf(tx, agentId, forgottenNodeIds)
-      const versionIds = [...found, ...forgotten]
+      const room = versionsMax - found.length
+      const former = await formerVersionsOf(tx, agentId, forgottenNodeIds, room + 1)
+      const forgets = former.length <= room
+      const heads = forgets ? await headsOf(tx, agentId, forgottenNodeIds) : []
+      const versionIds = [...found, ...former.slice(0, room), ...heads]
       const partIds = await partsOnlyOf(tx, agentId, versionIds)
       const last = nodes.length < nodesMax ? undefined : nodes.at(-1)
       return {
@@ -102,8 +107,9 @@ export class RetentionStore {
         versionIds,
         partIds,
         forgottenNodeIds,
+        forgets,
         lastNodeId: last?.nodeId ?? null,
-        more,
+        more: more || !forgets,
       }
     })
   }
@@ -122,10 +128,12 @@ export class RetentionStore {
         select node_id from nodes where tenant_id = ${tenantId} and agent_id = ${agentId}
           and node_id = any (${arrayLiteral(plan.forgottenNodeIds)}::uuid[]) and deleted_at < ${cutoffs.deletedSince}`
       const forgottenIds = forgotten.map(({ nodeId }) => nodeId)
-      // While their versions still tell which keys they used.
+      // While their versions still tell which keys they used: before the first of them goes.
       const keys = forgottenIds.length === 0 ? undefined : await eraseNodes(tx, agentId, forgottenIds, now)
-      await tx.query`update nodes set head_version = null where tenant_id = ${tenantId} and agent_id = ${agentId}
-        and node_id = any (${arrayLiteral(forgottenIds)}::uuid[])`
+      if (plan.forgets) {
+        await tx.query`update nodes set head_version = null where tenant_id = ${tenantId} and agent_id = ${agentId}
+          and node_id = any (${arrayLiteral(forgottenIds)}::uuid[])`
+      }
       const versions = await deleteVersions(tx, plan)
       const parts = await deleteParts(tx, plan)
       const released = [...versions, ...parts].flatMap(({ objectId, bytes }) =>
@@ -137,7 +145,7 @@ export class RetentionStore {
         parts: parts.length,
         bytes: released.reduce((sum, { bytes }) => sum + bytes, 0),
         objectsDead,
-        filesForgotten: forgottenIds.length,
+        filesForgotten: plan.forgets ? forgottenIds.length : 0,
         erasedKeyIds: keys?.erased ?? [],
       }
     })
@@ -178,15 +186,34 @@ async function prunableVersions(
   return { found: found.filter((id) => !kept.has(id)), more: rows.length === limit }
 }
 
-async function versionsOf(
+/** Stored versions of files that are not their heads; beginnings of others before those that they are beginnings of. */
+async function formerVersionsOf(
+  tx: TenantTransaction,
+  agentId: string,
+  nodeIds: readonly string[],
+  limit: number,
+): Promise<string[]> {
+  if (nodeIds.length === 0) return []
+  const rows = await tx.query<{ versionId: string }>`
+    select v.version_id from versions v
+    join nodes n on n.tenant_id = ${tx.tenantId} and n.agent_id = ${agentId} and n.node_id = v.node_id
+    where v.tenant_id = ${tx.tenantId} and v.agent_id = ${agentId} and v.node_id = any (${arrayLiteral(nodeIds)}::uuid[])
+      and v.sealed is null and v.version_id is distinct from n.head_version
+    order by v.prefix_of is null, v.node_id, v.number limit ${limit}`
+  return rows.map(({ versionId }) => versionId)
+}
+
+async function headsOf(
   tx: TenantTransaction,
   agentId: string,
   nodeIds: readonly string[],
 ): Promise<string[]> {
   if (nodeIds.length === 0) return []
   const rows = await tx.query<{ versionId: string }>`
-    select version_id from versions where tenant_id = ${tx.tenantId} and agent_id = ${agentId}
-      and node_id = any (${arrayLiteral(nodeIds)}::uuid[]) and sealed is null`
+    select v.version_id from nodes n
+    join versions v on v.tenant_id = ${tx.tenantId} and v.agent_id = ${agentId} and v.version_id = n.head_version
+    where n.tenant_id = ${tx.tenantId} and n.agent_id = ${agentId} and n.node_id = any (${arrayLiteral(nodeIds)}::uuid[])
+      and v.node_id = n.node_id and v.sealed is null`
   return rows.map(({ versionId }) => versionId)
 }
 
