@@ -2,7 +2,7 @@ import { AgentfsError, PART_BYTES_MAX } from '@agentfs/contracts'
 import { type AgentRow, findKeys, findPartsOfSmall, type NodeRow } from '@agentfs/storage'
 import type { ByteRangeRequest, ContentChoice, NodeRef, OpenedContent } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
-import type { ReadGuess, RowsAhead } from '../reads/read-ahead.js'
+import type { ContentIds } from '../reads/known-places.js'
 import type { OpenedVersion } from '../reads/version-opener.js'
 import type { FilesTools } from './files-tools.js'
 import { locate } from './locate.js'
@@ -28,11 +28,10 @@ export async function readFile(
 ): Promise<OpenedContent> {
   const chosen = options.version !== undefined || options.at !== undefined
   const { scope } = caller.principal
-  const guessedPath = 'path' in ref && !chosen && options.metadataOnly !== true ? ref.path : null
-  const guess = guessedPath === null ? undefined : tools.ahead.guess(scope, agent.agentId, guessedPath)
-  let ahead: RowsAhead | undefined
-  const { node, names, stored } = await locate(tools, caller, agent, ref, chosen, async (tx) => {
-    if (guess !== undefined) ahead = await tools.ahead.look(tx, agent.agentId, guess)
+  const forContent = !chosen && options.metadataOnly !== true
+  const { node, names, epoch, stored, rows } = await locate(tools, caller, agent, ref, {
+    deletedToo: chosen,
+    forContent,
   })
   const path = names.join('/')
   if (node.kind === 'directory')
@@ -44,11 +43,11 @@ export async function readFile(
   const size = version?.size ?? 0
   const range = rangeOf(size, options.range)
   const opened = {
-    stat: statOf(node, names, agent.epoch, stored),
+    stat: statOf(node, names, epoch, stored),
     version: version?.versionId ?? null,
     number: version?.number ?? 0,
     size,
-    epoch: agent.epoch,
+    epoch,
     seq: node.seq,
     range,
   }
@@ -57,19 +56,19 @@ export async function readFile(
   }
   const { from, to } = range
   await noteRead(tools, caller, agent, node, version.versionId, path, to - from)
-  const rows = guess?.versionId === version.versionId ? ahead : undefined
-  if (rows === undefined && guessedPath !== null && size <= PART_BYTES_MAX) {
-    tools.ahead.remember(scope, agent.agentId, guessedPath, guessOf(version))
+  const ahead = rows?.versionId === version.versionId ? rows : undefined
+  if (ahead === undefined && forContent && size <= PART_BYTES_MAX) {
+    tools.places.setContent(scope, agent.agentId, ref, contentIdsOf(version))
   }
   const body =
     to - from <= PART_BYTES_MAX
-      ? await tools.reader.read(scope, agent.agentId, version.layout, from, to, 'keep', rows)
+      ? await tools.reader.read(scope, agent.agentId, version.layout, from, to, 'keep', ahead)
       : tools.reader.stream(scope, agent.agentId, version.layout, from, to)
   return { ...opened, body }
 }
 
-/** What the next read of the path will need, if nothing is written there meanwhile. */
-function guessOf({ versionId, layout }: OpenedVersion): ReadGuess {
+/** What the next read of it will need, if nothing is written there meanwhile. */
+function contentIdsOf({ versionId, layout }: OpenedVersion): ContentIds {
   const extents = layout.kind === 'inline' ? layout.extents : layout.pages
   return {
     versionId,
