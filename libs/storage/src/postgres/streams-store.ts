@@ -60,13 +60,14 @@ export interface LockedAgent extends StreamRow {
  * the agent is gone.
  */
 export async function lockAgent(tx: TenantTransaction, agentId: string): Promise<LockedAgent | undefined> {
-  const [row] = await tx.query<LockedAgent>`
-    select a.agent_id, a.name, a.root_id, s.stream_id, s.kind, s.key_id, s.epoch, s.head_seq, s.merkle_size, s.merkle_range,
-      s.grants_version
+  const [row] = await tx.query<LockedAgent & { readonly deletedAt: Date | null }>`
+    select a.agent_id, a.name, a.root_id, a.deleted_at, s.stream_id, s.kind, s.key_id, s.epoch, s.head_seq, s.merkle_size,
+      s.merkle_range, s.grants_version
     from agents a join streams s on s.tenant_id = a.tenant_id and s.stream_id = a.agent_id
-    where a.tenant_id = ${tx.tenantId} and a.agent_id = ${agentId} and a.deleted_at is null and s.tenant_id = ${tx.tenantId}
+    where a.tenant_id = ${tx.tenantId} and a.agent_id = ${agentId} and s.tenant_id = ${tx.tenantId}
     for no key update of a, s`
-  return row
+  // Asked for in the query, it would be found by the index of living agents' names, which reads all of the tenant's.
+  return row?.deletedAt === null ? row : undefined
 }
 
 /** A stream's row, unlocked. */
