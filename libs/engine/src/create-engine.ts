@@ -10,6 +10,7 @@ import { AuditLog } from './audit/audit-log.js'
 import { Committer } from './commit/commit.js'
 import type { Engine } from './engine.js'
 import { Files } from './files/files.js'
+import { KnownDirectories } from './files/known-directories.js'
 import { SYSTEM_CLOCK } from './followers/follower-options.js'
 import type { PackHint } from './followers/pack-hint.js'
 import type { PromptPacker } from './followers/prompt-packer.js'
@@ -129,6 +130,7 @@ export function createEngine(options: EngineOptions): Engine {
     files: new Files({
       ...tools,
       places: new KnownPlaces(),
+      directories: new KnownDirectories(),
       looks: new SharedLooks(database),
       erasures,
       committer,

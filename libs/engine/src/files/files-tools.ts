@@ -13,6 +13,7 @@ import type { ContentReader } from '../reads/content-reader.js'
 import type { ExtentPages } from '../reads/extent-pages.js'
 import type { KnownPlaces } from '../reads/known-places.js'
 import type { SharedLooks } from '../reads/shared-looks.js'
+import type { KnownDirectories } from './known-directories.js'
 import type { VersionOpener } from '../reads/version-opener.js'
 import type { Administration } from '../streams/administration.js'
 import type { Backlog } from '../sync/backlog.js'
@@ -29,6 +30,7 @@ export interface FilesTools {
   readonly pages: ExtentPages
   readonly reader: ContentReader
   readonly places: KnownPlaces
+  readonly directories: KnownDirectories
   readonly looks: SharedLooks
   readonly parts: PartIntake
   readonly backlog: Backlog
