@@ -96,7 +96,7 @@ async function main(): Promise<void> {
     await here.program.stop()
 
     note('the service')
-    const rows: ServiceRow[] = await measureService(service.client)
+    const rows: ServiceRow[] = await measureService(service.url)
     out.push(
       `## The service\n\n${markdownTable(
         ['operation', 'measured', 'goal'],

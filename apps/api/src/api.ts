@@ -13,7 +13,6 @@ import { TokenVerifier } from './auth/token-strategy.js'
 import { FeedGateway } from './feed/feed-gateway.js'
 import { FeedHub } from './feed/feed-hub.js'
 import { observeRequests } from './http/access-log.js'
-import { IdempotencyInterceptor } from './http/idempotency.js'
 import { NestLog } from './http/logger.js'
 import { ProblemFilter } from './http/problem-filter.js'
 import { RATE_LIMITS, RateLimiter } from './http/rate-limits.js'
@@ -59,7 +58,6 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   )
   app.useGlobalFilters(new ProblemFilter(log))
   app.useGlobalGuards(new CredentialGuard(authenticator, limiter, engine.audit))
-  app.useGlobalInterceptors(new IdempotencyInterceptor(engine.idempotency))
   await app.init()
   gateway.attach(app.getHttpServer(), adapter.getInstance())
   return new RunningApi(options, app, metrics, hub, gateway)

@@ -49,7 +49,7 @@ class ServiceModule {}
 /** The whole application: a module per noun over shared parts. */
 @Module({})
 export class AppModule {
-  /** Binds the parts; guards, filter and interceptor are set by `createApi`. */
+  /** Binds the parts; guards and filter are set by `createApi`. */
   static with({ options, accounts, gateway, files }: AppParts): DynamicModule {
     const shared: Provider[] = [
       { provide: ENGINE, useValue: options.engine },

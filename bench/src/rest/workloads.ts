@@ -43,21 +43,27 @@ export async function measureRest(
   ]
   const rows: RestRow[] = []
   for (const { operation, goal, run } of loads.filter((load) => load.operation.includes(only))) {
-    const { lanes, pace, call } = await run()
-    const open = await Promise.all(Array.from({ length: lanes }, () => Lane.open(url)))
-    try {
-      const send = (lane: number, at: number): Promise<Buffer> => {
-        const connection = open[lane]
-        if (connection === undefined) throw new Error('no such lane')
-        return connection.send(call(lane, at))
-      }
-      const options = { lanes, seconds, ...(pace === undefined ? {} : { pace }) }
-      rows.push({ operation, goal, ...(await drive(options, measured, send)) })
-    } finally {
-      for (const lane of open) lane.close()
-    }
+    const calls = await run()
+    const { lanes, pace } = calls
+    const options = { lanes, seconds, ...(pace === undefined ? {} : { pace }) }
+    const result = await sendOver(url, calls, (send) => drive(options, measured, send))
+    rows.push({ operation, goal, ...result })
   }
   return rows
+}
+
+/** Gives `work` a way to send the calls of each lane over a connection of its own. */
+export async function sendOver<T>(
+  url: string,
+  { lanes, call }: Calls,
+  work: (send: (lane: number, at: number) => Promise<Buffer>) => Promise<T>,
+): Promise<T> {
+  const open = await Promise.all(Array.from({ length: lanes }, () => Lane.open(url)))
+  try {
+    return await work((lane, at) => pick(open, lane).send(call(lane, at)))
+  } finally {
+    for (const lane of open) lane.close()
+  }
 }
 
 interface Load {
@@ -66,14 +72,15 @@ interface Load {
   readonly run: () => Promise<Calls> | Calls
 }
 
-interface Calls {
+/** What is sent: `lanes` connections, each with one call under way, `pace` calls a second over all where that is set. */
+export interface Calls {
   readonly lanes: number
   readonly pace?: number
   readonly call: (lane: number, at: number) => Buffer
 }
 
 /** Every lane reads files of an agent of its own, 16 files over and over. */
-async function reads(homes: readonly Home[], pace?: number): Promise<Calls> {
+export async function reads(homes: readonly Home[], pace?: number): Promise<Calls> {
   const names = Array.from({ length: 16 }, (_, at) => `read-${at}.md`)
   const requests: Buffer[][] = []
   for (const home of homes) {
@@ -90,7 +97,7 @@ async function reads(homes: readonly Home[], pace?: number): Promise<Calls> {
 }
 
 /** Every lane creates files of new names in the agent it is for. */
-function writes(homes: readonly Home[], lanes: number): Calls {
+export function writes(homes: readonly Home[], lanes: number): Calls {
   const run = Date.now().toString(36)
   return { lanes, call: (lane, at) => put(pick(homes, lane), `put-${run}-${lane}-${at}.md`) }
 }

@@ -9,7 +9,8 @@ export const PATH_BYTES_MAX = 4096
  * One leading and one trailing slash are allowed; `.`, `..`, NUL and empty segments are refused [FS-6].
  */
 export function parsePath(path: string): Name[] {
-  if (new TextEncoder().encode(path).length > PATH_BYTES_MAX) {
+  // No character of a string has more than three bytes.
+  if (path.length * 3 > PATH_BYTES_MAX && new TextEncoder().encode(path).length > PATH_BYTES_MAX) {
     throw new AgentfsError('invalid_path', { detail: `a path has more than ${PATH_BYTES_MAX} bytes` })
   }
   if (path.includes('\0')) throw new AgentfsError('invalid_path', { detail: 'a path holds a NUL byte' })

@@ -8,12 +8,12 @@ import {
   createDecipheriv,
   createSecretKey,
   type KeyObject,
-  randomBytes,
   timingSafeEqual,
 } from 'node:crypto'
 import { AgentfsError } from '@agentfs/contracts'
 import { GCM_NONCE_BYTES, GCM_TAG_BYTES, KEY_BYTES } from './aes-gcm.js'
 import { hkdfExpand } from './hkdf.js'
+import { nextSalt } from './salts.js'
 import { type SecretKey, secretKeyObject } from './secret-key.js'
 import {
   CHUNK_BYTES,
@@ -56,7 +56,7 @@ export function sealChunkedInto(
   inputKey: SecretKey,
   context: Uint8Array,
   plaintext: Uint8Array,
-  salt: Uint8Array = randomBytes(SALT_BYTES),
+  salt: Uint8Array = nextSalt(),
 ): void {
   if (target.length !== messageLength(plaintext.length)) throw new RangeError('target has the wrong length')
   const keys = deriveKeys(inputKey, context, salt)

@@ -10,6 +10,7 @@ import { AuditLog } from './audit/audit-log.js'
 import { Committer } from './commit/commit.js'
 import type { Engine } from './engine.js'
 import { Files } from './files/files.js'
+import { KnownDirectories } from './files/known-directories.js'
 import { SYSTEM_CLOCK } from './followers/follower-options.js'
 import type { PackHint } from './followers/pack-hint.js'
 import type { PromptPacker } from './followers/prompt-packer.js'
@@ -21,8 +22,10 @@ import { MirrorTargets } from './mirror/mirror-targets.js'
 import type { Announcer, Clock, EngineLog, TenantResources } from './ports.js'
 import { ContentReader } from './reads/content-reader.js'
 import { ExtentPages } from './reads/extent-pages.js'
-import { ReadAhead } from './reads/read-ahead.js'
+import { KnownPlaces } from './reads/known-places.js'
+import { OpenedParts } from './reads/opened-parts.js'
 import { SealedBytes } from './reads/sealed-bytes.js'
+import { SharedLooks } from './reads/shared-looks.js'
 import { VersionOpener } from './reads/version-opener.js'
 import { Administration } from './streams/administration.js'
 import { AuditBatch } from './streams/audit-batch.js'
@@ -94,7 +97,7 @@ export function createEngine(options: EngineOptions): Engine {
   const records = new RecordReader(database, vault, sealed)
   const pages = new ExtentPages(database, vault, sealed)
   const opener = new VersionOpener(vault, sealed, pages)
-  const reader = new ContentReader(database, vault, sealed, pages)
+  const reader = new ContentReader(database, vault, sealed, pages, new OpenedParts())
   const { fileBytesMax } = limits
   const tools = {
     database,
@@ -124,7 +127,16 @@ export function createEngine(options: EngineOptions): Engine {
       targets: options.mirrorTargets ?? new MirrorTargets(resources),
       clock,
     }),
-    files: new Files({ ...tools, ahead: new ReadAhead(), erasures, committer, parts, backlog }),
+    files: new Files({
+      ...tools,
+      places: new KnownPlaces(),
+      directories: new KnownDirectories(),
+      looks: new SharedLooks(database),
+      erasures,
+      committer,
+      parts,
+      backlog,
+    }),
     sync: new SyncService({
       database,
       gate,

@@ -1,9 +1,14 @@
-import { applyDecorators, HttpCode, RequestMapping, RequestMethod, SetMetadata } from '@nestjs/common'
+import {
+  applyDecorators,
+  HttpCode,
+  RequestMapping,
+  RequestMethod,
+  SetMetadata,
+  UseInterceptors,
+} from '@nestjs/common'
 import type { HttpMethod, Permission, Route } from '@agentfs/contracts'
 import { RouteConfig } from '@nestjs/platform-fastify'
-
-/** Where the guards find what a route asks of its caller. */
-export const ROUTE = Symbol('route')
+import { IdempotencyInterceptor, keepsAnswers } from './idempotency.js'
 
 /** Mounts a method as a route of the table: its verb, path, status and the permission that guards it. */
 export function Endpoint(route: Route): MethodDecorator {
@@ -13,7 +18,7 @@ export function Endpoint(route: Route): MethodDecorator {
     HttpCode(status),
     RouteConfig({ operation: route.operation }),
     RequirePermission(route.permission),
-    SetMetadata(ROUTE, route),
+    ...(keepsAnswers(route) ? [UseInterceptors(IdempotencyInterceptor)] : []),
   )
 }
 

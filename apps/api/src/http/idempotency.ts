@@ -1,31 +1,37 @@
 import { createHash } from 'node:crypto'
-import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common'
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Inject,
+  Injectable,
+  type NestInterceptor,
+} from '@nestjs/common'
 import { AgentfsError, type Route } from '@agentfs/contracts'
-import type { Caller, IdempotencyApi } from '@agentfs/engine'
-import { Reflector } from '@nestjs/core'
+import type { Caller, Engine, IdempotencyApi } from '@agentfs/engine'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { firstValueFrom, from, type Observable } from 'rxjs'
-import { ROUTE } from './endpoint.js'
+import { ENGINE } from '../engine-token.js'
 import { announcedBytes, JSON_BYTES_MAX, readBody } from './request-body.js'
 
 /**
  * `Idempotency-Key` on POST and PATCH: the first request's answer for every repetition within 24 hours, 422 for another request
  * under the same key. Not for pushes and contents, which are repeatable by their own digests; nor for token exchange,
- * where a kept token would be given out after its end; nor where nobody is signed in yet.
+ * where a kept token would be given out after its end; nor where nobody is signed in yet. It stands before the routes that
+ * keep answers and before no others: each pays for every interceptor, whether that does anything or not.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
-  readonly #reflector = new Reflector()
+  readonly #idempotency: IdempotencyApi
 
-  constructor(private readonly idempotency: IdempotencyApi) {}
+  constructor(@Inject(ENGINE) engine: Engine) {
+    this.#idempotency = engine.idempotency
+  }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const http = context.switchToHttp()
     const request = http.getRequest<FastifyRequest>()
-    const route = this.#reflector.get<Route | undefined>(ROUTE, context.getHandler())
     const key = request.headers['idempotency-key']
-    if (key === undefined || !REPEATED.has(request.method) || request.caller === null || !isKept(route))
-      return next.handle()
+    if (key === undefined || request.caller === null) return next.handle()
     return from(this.#once(request.caller, checkedKey(key), request, http.getResponse<FastifyReply>(), next))
   }
 
@@ -36,18 +42,18 @@ export class IdempotencyInterceptor implements NestInterceptor {
     reply: FastifyReply,
     next: CallHandler,
   ): Promise<unknown> {
-    const begun = await this.idempotency.begin(caller, key, await digestOf(request))
+    const begun = await this.#idempotency.begin(caller, key, await digestOf(request))
     if (begun.kind === 'kept') {
       reply.status(begun.answer.status).header('idempotency-replayed', 'true')
       return begun.answer.body
     }
     try {
       const body: unknown = await firstValueFrom(next.handle())
-      await this.idempotency.finish(caller, key, { status: reply.statusCode, body })
+      await this.#idempotency.finish(caller, key, { status: reply.statusCode, body })
       return body
     } catch (error) {
       // Nothing was committed by a request that failed, so it may be sent again under its key.
-      await this.idempotency.abandon(caller, key)
+      await this.#idempotency.abandon(caller, key)
       throw error
     }
   }
@@ -56,8 +62,9 @@ export class IdempotencyInterceptor implements NestInterceptor {
 /** An append is a PATCH; every other PATCH, PUT and DELETE may be repeated as it is. */
 const REPEATED = new Set(['POST', 'PATCH'])
 
-function isKept(route: Route | undefined): boolean {
-  return route !== undefined && route.body?.kind !== 'wire' && route.operation !== 'tokenExchange'
+/** True where the answers of a route are kept under the key of their request. */
+export function keepsAnswers({ method, body, operation }: Route): boolean {
+  return REPEATED.has(method) && body?.kind !== 'wire' && operation !== 'tokenExchange'
 }
 
 function checkedKey(key: string | string[]): string {

@@ -310,7 +310,7 @@ export class Committer {
       }
       const draft = { record, agentId: locked.agentId, addressSealed: author.addressSealed }
       const appended = recordsAppended(tx.tenantId, locked, prepared.streamKey, [draft], stagedBytes)
-      ;[receipt = null] = appended.receipts
+      receipt = appended.receipt()
       statements.push(...appended.statements)
       commit = {
         epoch,

@@ -11,7 +11,9 @@ import type { KeyVault } from '../keys/key-vault.js'
 import type { Clock } from '../ports.js'
 import type { ContentReader } from '../reads/content-reader.js'
 import type { ExtentPages } from '../reads/extent-pages.js'
-import type { ReadAhead } from '../reads/read-ahead.js'
+import type { KnownPlaces } from '../reads/known-places.js'
+import type { SharedLooks } from '../reads/shared-looks.js'
+import type { KnownDirectories } from './known-directories.js'
 import type { VersionOpener } from '../reads/version-opener.js'
 import type { Administration } from '../streams/administration.js'
 import type { Backlog } from '../sync/backlog.js'
@@ -27,7 +29,9 @@ export interface FilesTools {
   readonly opener: VersionOpener
   readonly pages: ExtentPages
   readonly reader: ContentReader
-  readonly ahead: ReadAhead
+  readonly places: KnownPlaces
+  readonly directories: KnownDirectories
+  readonly looks: SharedLooks
   readonly parts: PartIntake
   readonly backlog: Backlog
   readonly administration: Administration

@@ -74,8 +74,8 @@ export class Files implements FilesApi {
 
   async stat(caller: Caller, agent: string, ref: NodeRef) {
     const found = await this.#open(caller, agent)
-    const { node, names, stored } = await locate(this.#tools, caller, found, ref)
-    return { ...statOf(node, names, found.epoch, stored), epoch: found.epoch, seq: node.seq }
+    const { node, names, epoch, stored } = await locate(this.#tools, caller, found, ref)
+    return { ...statOf(node, names, epoch, stored), epoch, seq: node.seq }
   }
 
   async tree(caller: Caller, agent: string, query: TreeQuery) {

@@ -64,7 +64,7 @@ export async function listFileVersions(
   ref: NodeRef,
   query: ListQuery,
 ): Promise<ListOf<Version>> {
-  const { node, names } = await locate(tools, caller, agent, ref, true)
+  const { node, names } = await locate(tools, caller, agent, ref, { deletedToo: true })
   assertFile(node, names.join('/'))
   const below = query.cursor === undefined ? 2 ** 31 - 1 : z.coerce.number().int().min(1).parse(query.cursor)
   const { rows, stored } = await tools.database.readTenant(caller.principal.scope, async (tx) => {

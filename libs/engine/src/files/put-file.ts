@@ -3,6 +3,7 @@ import {
   type AuditAction,
   type Extent as WireExtent,
   type Operation,
+  PART_BYTES_MAX,
   uuidv7,
   type WriteAnswer,
 } from '@agentfs/contracts'
@@ -22,6 +23,7 @@ import { wholeVersion } from '../commit/prepare.js'
 import { macKeyOf, sealPart } from '../content/seal-part.js'
 import type { UsableKey } from '../keys/key-vault.js'
 import { type FilesTools, resolvePath, type ResolvedPath } from './files-tools.js'
+import { GuessedWrong, requireGuess } from './known-directories.js'
 import { destinationOf } from './missing-directories.js'
 import { inParts } from './in-parts.js'
 import { stateAt } from './stat-of.js'
@@ -36,6 +38,8 @@ export interface Target {
   readonly standing: NodeRow | undefined
   readonly conditions: WriteConditions
   readonly action: AuditAction | undefined
+  /** Its path was not looked up but guessed, see `KnownDirectories`: checked under the lock. */
+  readonly guessed?: true
 }
 
 /**
@@ -51,9 +55,45 @@ export async function putFile(
   conditions: WriteConditions = {},
   action?: AuditAction,
 ): Promise<{ created: boolean; answer: WriteAnswer }> {
+  if (body instanceof Uint8Array && body.length <= PART_BYTES_MAX && conditions.ifMatch === undefined) {
+    const created = await createByGuess(tools, caller, agent, path, body, conditions, action)
+    if (created !== undefined) return created
+  }
   const target = await findTarget(tools, caller, agent, path, conditions, action)
   const { first, all } = await firstPart(inParts(body))
   return all === null ? putSmall(tools, caller, target, first) : putLarge(tools, caller, target, all)
+}
+
+/** Creates a file where its directory was before; undefined where that is not known, or not so any more. */
+async function createByGuess(
+  tools: FilesTools,
+  caller: Caller,
+  agent: AgentRow,
+  path: string,
+  bytes: Uint8Array,
+  conditions: WriteConditions,
+  action: AuditAction | undefined,
+): Promise<{ created: boolean; answer: WriteAnswer } | undefined> {
+  await requireWritable(tools, caller, agent, path)
+  const resolved = tools.directories.guess(caller.principal.scope, agent.agentId, path)
+  if (resolved === undefined) return undefined
+  const target = { agent, path, resolved, standing: undefined, conditions, action, guessed: true } as const
+  try {
+    return await putSmall(tools, caller, target, bytes)
+  } catch (error) {
+    if (error instanceof GuessedWrong) return undefined
+    throw error
+  }
+}
+
+async function requireWritable(
+  tools: FilesTools,
+  caller: Caller,
+  agent: AgentRow,
+  path: string,
+): Promise<void> {
+  await tools.gate.require(caller, agent, path, 'write')
+  await tools.backlog.assertRoom(caller.principal.scope)
 }
 
 /** What stands where a write goes; refuses what the writer may not, or does not want to. */
@@ -65,9 +105,9 @@ export async function findTarget(
   conditions: WriteConditions,
   action?: AuditAction,
 ): Promise<Target> {
-  await tools.gate.require(caller, agent, path, 'write')
-  await tools.backlog.assertRoom(caller.principal.scope)
+  await requireWritable(tools, caller, agent, path)
   const resolved = await resolvePath(tools, caller, agent, path)
+  tools.directories.note(caller.principal.scope, agent.agentId, resolved)
   const standing = resolved.node
   if (standing?.kind === 'directory')
     throw new AgentfsError('is_directory', { path, detail: 'this is a directory' })
@@ -153,14 +193,15 @@ export async function commitContent(
       ...(action === undefined ? {} : { action }),
     },
   ]
-  let check: (tree: TreeReader) => void
+  let check: (tree: TreeReader, rootId: string) => void
   if (standing === undefined) {
     const { parent, name, creates } = destinationOf(resolved, conditions.parents === true)
     operations.unshift(...creates.map((operation) => ({ operation })), {
       operation: { op: 'create', node, kind: 'file', parent, name },
     })
     const parentIsNew = creates.length > 0
-    check = (tree) => {
+    check = (tree, rootId) => {
+      if (target.guessed === true) requireGuess(tree, rootId, resolved)
       const found = parentIsNew ? undefined : tree.entry(tree.resolve(parent), name)
       if (conditions.createOnly === true && found !== undefined)
         throw conflict(tree.node(found)?.version ?? null)
@@ -179,6 +220,7 @@ export async function commitContent(
   const outcome = await tools.committer.commit({ caller, agent, operations, check, strict: true })
   const { applied } = outcome
   if (applied === null) throw new Error('a write changed nothing')
+  tools.directories.noteFile(caller.principal.scope, agent.agentId, resolved.names)
   return { created: standing === undefined, answer: answerOf({ ...outcome, applied }, agent, node, path) }
 }
 

@@ -1,14 +1,14 @@
 import type { TenantScope } from '@agentfs/access'
 import { AgentfsError } from '@agentfs/contracts'
 import { contentMac, type Extent, openObjectSlice, sameContentMac, type SealedSlice } from '@agentfs/crypto'
-import { type Database, findKeys, findParts, type PartRow } from '@agentfs/storage'
+import { type Database, findKeys, findParts, type KeyRow, type PartRow } from '@agentfs/storage'
 import { overlapping } from '../content/extents.js'
 import type { Layout } from '../content/layout.js'
 import { openPartAside, opensAside } from '../content/parts-aside.js'
 import { macKeyOf } from '../content/seal-part.js'
 import type { KeyVault, UsableKey } from '../keys/key-vault.js'
 import type { ExtentPages } from './extent-pages.js'
-import type { RowsAhead } from './read-ahead.js'
+import type { OpenedParts } from './opened-parts.js'
 import type { SealedBytes, Use } from './sealed-bytes.js'
 
 /** Bytes that a streamed read gives at once. */
@@ -23,6 +23,14 @@ interface Rows {
   readonly wanted: readonly Extent[]
   readonly parts: ReadonlyMap<string, PartRow>
   readonly keys: ReadonlyMap<string, UsableKey>
+  /** Whole parts that were opened before. */
+  readonly opened: ReadonlyMap<string, Buffer>
+}
+
+/** Rows that a read brings with it. Keys are those that hold at this very read. */
+export interface RowsAtHand {
+  readonly parts: readonly PartRow[]
+  readonly keys: readonly KeyRow[]
 }
 
 /** Reads content through its extents: only the chunks that hold the range are opened, and whole parts are checked. */
@@ -31,15 +39,24 @@ export class ContentReader {
   readonly #vault: KeyVault
   readonly #sealed: SealedBytes
   readonly #pages: ExtentPages
+  readonly #opened: OpenedParts | undefined
 
-  constructor(database: Database, vault: KeyVault, sealed: SealedBytes, pages: ExtentPages) {
+  /** With `opened` small parts stay open; without it every read opens what is stored. */
+  constructor(
+    database: Database,
+    vault: KeyVault,
+    sealed: SealedBytes,
+    pages: ExtentPages,
+    opened?: OpenedParts,
+  ) {
     this.#database = database
     this.#vault = vault
     this.#sealed = sealed
     this.#pages = pages
+    this.#opened = opened
   }
 
-  /** The bytes from `from` to `to`; holes are zeros. For ranges that fit in memory. `ahead` spares a look for what it holds. */
+  /** The bytes from `from` to `to`; holes are zeros. For ranges that fit in memory, and not to be changed. */
   async read(
     scope: TenantScope,
     agentId: string,
@@ -47,9 +64,9 @@ export class ContentReader {
     from: number,
     to: number,
     use: Use = 'keep',
-    ahead?: RowsAhead,
+    atHand?: RowsAtHand,
   ): Promise<Buffer> {
-    return this.#fill(scope, await this.#rows(scope, agentId, layout, from, to, ahead), from, to, use)
+    return this.#fill(scope, await this.#rows(scope, agentId, layout, from, to, atHand), from, to, use)
   }
 
   /** The same as a stream of windows. */
@@ -111,51 +128,66 @@ export class ContentReader {
     layout: Layout,
     from: number,
     to: number,
-    ahead?: RowsAhead,
+    atHand?: RowsAtHand,
   ): Promise<Rows> {
     const wanted = await this.#pages.extents(scope, agentId, layout, from, to)
-    if (wanted.length === 0) return { wanted, parts: new Map(), keys: new Map() }
-    return { wanted, ...(await this.#load(scope, agentId, wanted, ahead)) }
+    if (wanted.length === 0) return { wanted, parts: new Map(), opened: new Map(), keys: new Map() }
+    return { wanted, ...(await this.#load(scope, agentId, wanted, atHand)) }
   }
 
   async #load(
     scope: TenantScope,
     agentId: string,
     extents: readonly Extent[],
-    ahead: RowsAhead | undefined,
-  ): Promise<{ parts: Map<string, PartRow>; keys: Map<string, UsableKey> }> {
-    const partIds = [...new Set(extents.map(({ partId }) => partId))]
+    atHand: RowsAtHand | undefined,
+  ): Promise<Omit<Rows, 'wanted'>> {
     const keyIds = [...new Set(extents.map(({ keyId }) => keyId))]
-    const isAhead =
-      ahead !== undefined &&
-      partIds.every((id) => ahead.parts.some(({ partId }) => partId === id)) &&
-      keyIds.every((id) => ahead.keys.some(({ keyId }) => keyId === id))
-    const [rows, keyRows] = isAhead
-      ? [ahead.parts, ahead.keys]
-      : await this.#database.readTenant(scope, (tx) =>
-          Promise.all([findParts(tx, agentId, partIds), findKeys(tx, keyIds)]),
-        )
-    return {
-      parts: new Map(rows.map((row) => [row.partId, row])),
-      keys: await this.#vault.unwrap(scope, keyRows),
+    if (atHand !== undefined && keyIds.every((id) => atHand.keys.some(({ keyId }) => keyId === id))) {
+      const keys = await this.#vault.unwrap(scope, atHand.keys)
+      const opened = this.#openedOf(scope, extents, keys)
+      const parts = byId(atHand.parts)
+      if (extents.every(({ partId }) => opened.has(partId) || parts.has(partId)))
+        return { parts, opened, keys }
     }
+    const partIds = [...new Set(extents.map(({ partId }) => partId))]
+    const [rows, keyRows] = await this.#database.readTenant(scope, (tx) =>
+      Promise.all([findParts(tx, agentId, partIds), findKeys(tx, keyIds)]),
+    )
+    const keys = await this.#vault.unwrap(scope, keyRows)
+    return { parts: byId(rows), opened: this.#openedOf(scope, extents, keys), keys }
+  }
+
+  #openedOf(
+    scope: TenantScope,
+    extents: readonly Extent[],
+    keys: ReadonlyMap<string, UsableKey>,
+  ): Map<string, Buffer> {
+    const opened = new Map<string, Buffer>()
+    for (const extent of extents) {
+      const key = keys.get(extent.keyId)
+      const bytes = key === undefined ? undefined : this.#opened?.get(scope, extent, key.key)
+      if (bytes !== undefined) opened.set(extent.partId, bytes)
+    }
+    return opened
   }
 
   async #open(
     scope: TenantScope,
     extent: Extent,
-    { parts, keys }: Rows,
+    { parts, opened, keys }: Rows,
     from: number,
     length: number,
     use: Use,
   ): Promise<Buffer> {
     const key = keys.get(extent.keyId)
     if (key === undefined) throw new AgentfsError('not_found', { detail: 'the content was erased' })
+    const known = opened.get(extent.partId)
+    if (known !== undefined) return known.subarray(from, from + length)
     const part = parts.get(extent.partId)
     if (part === undefined || !sameContentMac(part.contentMac, extent.mac))
       throw corrupt(extent, 'missing or swapped')
     const range = { from, length }
-    return this.#sealed.openRange(
+    const bytes = await this.#sealed.openRange(
       scope,
       extent.partId,
       part,
@@ -163,6 +195,8 @@ export class ContentReader {
       (slice, alone) => openChecked(scope, key, extent, part, { slice, alone }, range),
       use,
     )
+    if (use === 'keep' && length === part.size) this.#opened?.set(scope, extent, key.key, bytes)
+    return bytes
   }
 }
 
@@ -182,13 +216,13 @@ async function openChecked(
   range: { readonly from: number; readonly length: number },
 ): Promise<Buffer> {
   const whole = range.length === part.size
-  const { bytes, contentMac: mac } = await opened(tenantId, key, extent.partId, fetched, range, whole)
+  const { bytes, contentMac: mac } = await openedBytes(tenantId, key, extent.partId, fetched, range, whole)
   if (bytes.length !== range.length) throw corrupt(extent, 'too short')
   if (mac !== null && !sameContentMac(mac, extent.mac)) throw corrupt(extent, 'keyed hash')
   return bytes
 }
 
-async function opened(
+async function openedBytes(
   tenantId: string,
   key: UsableKey,
   partId: string,
@@ -211,6 +245,10 @@ async function opened(
     range.length,
   )
   return { bytes, contentMac: whole ? contentMac(macKeyOf(key), bytes) : null }
+}
+
+function byId(rows: readonly PartRow[]): Map<string, PartRow> {
+  return new Map(rows.map((row) => [row.partId, row]))
 }
 
 /** Where some windows from a place on end: at a multiple of a window's size. */

@@ -1,4 +1,4 @@
-import { append, canonicalJson, leafHash, type LogState, receiptFor } from '@agentfs/audit'
+import { appendAll, canonicalJson, leafHash, receiptFor } from '@agentfs/audit'
 import { type Receipt, type StreamRecord, uuidv7 } from '@agentfs/contracts'
 import { sealObject } from '@agentfs/crypto'
 import {
@@ -54,21 +54,19 @@ export interface RecordDraft {
   readonly addressSealed: Uint8Array | null
 }
 
-/** Appends records to a stream whose row this transaction has locked, see `recordsAppended`; gives a receipt per record. */
+/** Appends records to a stream whose row this transaction has locked, see `recordsAppended`. */
 export function appendRecords(
   tx: TenantTransaction,
   stream: StreamRow,
   key: UsableKey,
   drafts: readonly RecordDraft[],
-): Receipt[] {
-  const { receipts, statements } = recordsAppended(tx.tenantId, stream, key, drafts)
-  tx.later(tx.batch(statements))
-  return receipts
+): void {
+  tx.later(tx.batch(recordsAppended(tx.tenantId, stream, key, drafts).statements))
 }
 
 /**
- * Assigns seq, hashes and seals: the statements that append records to a locked stream, and a receipt per record.
- * `stagedBytes` are sealed bytes besides the records that wait with them.
+ * Assigns seq, hashes and seals: the statements that append records to a locked stream, and the receipt of the last one,
+ * made when it is asked for. `stagedBytes` are sealed bytes besides the records that wait with them.
  */
 export function recordsAppended(
   tenantId: string,
@@ -76,41 +74,43 @@ export function recordsAppended(
   key: UsableKey,
   drafts: readonly RecordDraft[],
   stagedBytes = 0,
-): { readonly receipts: Receipt[]; readonly statements: Statement[] } {
-  let log: LogState = { size: stream.merkleSize, range: stream.merkleRange }
+): { readonly receipt: () => Receipt; readonly statements: Statement[] } {
+  const { streamId, epoch, headSeq, merkleSize } = stream
   const rows: NewRecordRow[] = []
   const events: AuditEventRow[] = []
-  const receipts: Receipt[] = []
-  let seq = stream.headSeq
-  for (const { record, agentId, addressSealed } of drafts) {
-    seq += 1
-    const { streamId, epoch } = stream
+  for (const [index, { record, agentId, addressSealed }] of drafts.entries()) {
+    const seq = headSeq + 1 + index
     const about = agentId === null || agentId === stream.agentId ? {} : { agent: agentId }
     const text = Buffer.from(
       canonicalJson({ v: 1, stream: streamId, epoch, seq, ...about, ...record }),
       'utf8',
     )
-    const leaf = leafHash(text)
     const recordId = uuidv7()
-    log = append(log, leaf)
     rows.push({
       recordId,
       seq,
-      leafIndex: log.size - 1,
-      leaf,
+      leafIndex: merkleSize + index,
+      leaf: leafHash(text),
       at: new Date(record.at),
       sealed: sealObject({ kind: 'record', tenantId, objectId: recordId, ...key }, text),
     })
-    receipts.push(receiptFor({ stream: streamId, epoch, seq }, leaf, log))
     const place = { streamId, epoch, seq, agentId, addressSealed }
     events.push(...eventsOf(record, place, () => uuidv7()))
   }
+  const leaves = rows.map(({ leaf }) => leaf)
+  const log = appendAll({ size: merkleSize, range: stream.merkleRange }, leaves)
   const recordBytes = rows.reduce((sum, { sealed }) => sum + sealed.length, 0)
+  const seq = headSeq + drafts.length
   const at = new Date(drafts.at(-1)?.record.at ?? Date.now())
   const statements = [
-    recordsInserted(tenantId, stream.streamId, stream.epoch, rows),
+    recordsInserted(tenantId, streamId, epoch, rows),
     ...(events.length > 0 ? [auditEventsInserted(tenantId, events)] : []),
-    streamAdvanced(tenantId, stream.streamId, { seq, log, stagedBytes: stagedBytes + recordBytes, at }),
+    streamAdvanced(tenantId, streamId, { seq, log, stagedBytes: stagedBytes + recordBytes, at }),
   ]
-  return { receipts, statements }
+  const receipt = (): Receipt => {
+    const leaf = leaves.at(-1)
+    if (leaf === undefined) throw new Error('a receipt was asked for without a record')
+    return receiptFor({ stream: streamId, epoch, seq }, leaf, log)
+  }
+  return { receipt, statements }
 }

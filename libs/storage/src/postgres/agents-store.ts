@@ -1,4 +1,4 @@
-import type { AgentSettings } from '@agentfs/contracts'
+import { type AgentSettings, isUuid } from '@agentfs/contracts'
 import { and, eq, isNull } from 'drizzle-orm'
 import { agents } from './schema/index.js'
 import type { TenantTransaction } from './transaction.js'
@@ -45,11 +45,21 @@ export async function insertAgent(
 
 /** A living agent by id or by name; an id beats the name of an agent that is called like it. */
 export async function findAgent(tx: TenantTransaction, idOrName: string): Promise<AgentRow | undefined> {
+  const { tenantId } = tx
+  const id = isUuid(idOrName) ? idOrName : null
+  // Each way by its own index: asked for in one condition, all agents of the tenant would be read.
   const [row] = await tx.query<AgentRow>`
     select a.agent_id, a.name, a.root_id, a.stream_key_id, a.settings, a.created_at, s.epoch, s.head_seq
-    from agents a join streams s on s.tenant_id = a.tenant_id and s.stream_id = a.agent_id
-    where a.tenant_id = ${tx.tenantId} and (a.agent_id::text = ${idOrName} or a.name = ${idOrName}) and a.deleted_at is null
-    order by a.agent_id::text = ${idOrName} desc limit 1`
+    from (
+      select agent_id, 1 as rank from agents where tenant_id = ${tenantId} and agent_id = ${id}::uuid
+      union all
+      select agent_id, 2 from agents where tenant_id = ${tenantId} and name = ${idOrName} and deleted_at is null) w
+    cross join lateral (
+      select * from agents where tenant_id = ${tenantId} and agent_id = w.agent_id offset 0) a
+    cross join lateral (
+      select epoch, head_seq from streams where tenant_id = ${tenantId} and stream_id = w.agent_id offset 0) s
+    where a.deleted_at is null
+    order by w.rank limit 1`
   return row
 }
 

@@ -25,10 +25,9 @@ export async function insertApiKey(tx: TenantTransaction, row: ApiKeyRow): Promi
 
 /** A key by its id, revoked ones included. */
 export async function findApiKey(tx: TenantTransaction, keyId: string): Promise<ApiKeyRow | undefined> {
-  const [row] = await tx.db
-    .select()
-    .from(apiKeys)
-    .where(and(eq(apiKeys.tenantId, tx.tenantId), eq(apiKeys.keyId, keyId)))
+  const [row] = await tx.query<ApiKeyRow>`
+    select key_id, name, secret_hash, role, agents, prefixes, cidrs, created_by, created_at, expires_at, revoked_at
+    from api_keys where tenant_id = ${tx.tenantId} and key_id = ${keyId}`
   return row
 }
 

@@ -1,4 +1,5 @@
 import type { LogState } from '@agentfs/audit'
+import { arrayLiteral } from './array-literal.js'
 import { type Statement, statement } from './statement.js'
 import type { TenantTransaction } from './transaction.js'
 
@@ -59,13 +60,14 @@ export interface LockedAgent extends StreamRow {
  * the agent is gone.
  */
 export async function lockAgent(tx: TenantTransaction, agentId: string): Promise<LockedAgent | undefined> {
-  const [row] = await tx.query<LockedAgent>`
-    select a.agent_id, a.name, a.root_id, s.stream_id, s.kind, s.key_id, s.epoch, s.head_seq, s.merkle_size, s.merkle_range,
-      s.grants_version
+  const [row] = await tx.query<LockedAgent & { readonly deletedAt: Date | null }>`
+    select a.agent_id, a.name, a.root_id, a.deleted_at, s.stream_id, s.kind, s.key_id, s.epoch, s.head_seq, s.merkle_size,
+      s.merkle_range, s.grants_version
     from agents a join streams s on s.tenant_id = a.tenant_id and s.stream_id = a.agent_id
-    where a.tenant_id = ${tx.tenantId} and a.agent_id = ${agentId} and a.deleted_at is null and s.tenant_id = ${tx.tenantId}
+    where a.tenant_id = ${tx.tenantId} and a.agent_id = ${agentId} and s.tenant_id = ${tx.tenantId}
     for no key update of a, s`
-  return row
+  // Asked for in the query, it would be found by the index of living agents' names, which reads all of the tenant's.
+  return row?.deletedAt === null ? row : undefined
 }
 
 /** A stream's row, unlocked. */
@@ -107,6 +109,37 @@ export async function stagedBytesOfTenant(tx: TenantTransaction): Promise<number
     select coalesce(sum(staged_bytes), 0)::bigint as bytes from streams
     where tenant_id = ${tx.tenantId} and staged_bytes > 0`
   return row?.bytes ?? 0
+}
+
+/** Where an agent's stream stands. Two heads that are the same in all of it have the same tree below them. */
+export interface AgentHead {
+  readonly agentId: string
+  readonly epoch: number
+  readonly headSeq: number
+  /** When the last commit was made: tells one history from another that a restored backup went on with. */
+  readonly headAt: Date | null
+  /** How far it is in the object store. */
+  readonly stored: { readonly epoch: number; readonly seq: number }
+}
+
+/** The heads of some agents' streams; those gone are left out. */
+export async function findAgentHeads(
+  tx: TenantTransaction,
+  agentIds: readonly string[],
+): Promise<AgentHead[]> {
+  const rows = await tx.query<Omit<AgentHead, 'stored'> & { storedEpoch: number; storedSeq: number }>`
+    select w.id as agent_id, s.epoch, s.head_seq, s.head_at, coalesce(f.epoch, 0) as stored_epoch,
+      coalesce(f.seq, 0) as stored_seq
+    from unnest(${arrayLiteral(agentIds)}::uuid[]) as w(id)
+    cross join lateral (
+      select epoch, head_seq, head_at from streams where tenant_id = ${tx.tenantId} and stream_id = w.id offset 0) s
+    left join lateral (
+      select epoch, seq from followers where tenant_id = ${tx.tenantId} and stream_id = w.id and follower = 'packer' offset 0) f
+      on true`
+  return rows.map(({ storedEpoch, storedSeq, ...head }) => ({
+    ...head,
+    stored: { epoch: storedEpoch, seq: storedSeq },
+  }))
 }
 
 /** How far a stream is in the object store: the packer's cursor. */
