@@ -72,9 +72,9 @@ describe.each(['postgres', 'redis'] as const)('the worker, with its queue on %s'
     })
     directory = await temporaryDirectory()
     const resolved = {
-      objectStore: await openFilesystemObjectStore(directory.path),
+      objectStore: await openFilesystemObjectStore(`${directory.path}/objects`),
       objectPrefix: '',
-      kms: await KeyFileKms.open({ path: `${directory.path}-kms/root`, create: true }),
+      kms: await KeyFileKms.open({ path: `${directory.path}/kms/root`, create: true }),
     }
     resources = { resolve: () => Promise.resolve(resolved) }
     if (kind === 'postgres') {

@@ -315,6 +315,22 @@ describe('[ENC-3] erasing a tenant', () => {
     expect(await shows(SECRET)).toBe(false)
   })
 
+  it('what other processes had to note of it when it went is noted nowhere, and waits for nothing', async () => {
+    const other = running.another({ auditBatchMs: 60_000 })
+    const theirs = await callerOf(other, signup.apiKey.secret)
+    await other.files.read(theirs, agent.id, { path: 'secret.md' })
+    await erase()
+    await other.audit.flush()
+    const [row] = await running.database.withTenant(
+      caller.principal.scope,
+      (tx) => tx.query<{ beyond: number }>`
+        select count(*)::integer as beyond from records r
+        join followers f on f.tenant_id = r.tenant_id and f.stream_id = r.stream_id and f.follower = 'packer'
+        where r.tenant_id = ${tx.tenantId} and (r.epoch, r.seq) > (f.epoch, f.seq)`,
+    )
+    expect(row?.beyond).toBe(0)
+  })
+
   it('a packer that has the keys already brings none of them back', async () => {
     await put('later.md', 'packed while the tenant goes')
     let once = true

@@ -95,6 +95,20 @@ describe('[ENC-3] parts that went up for a file which is erased before they are 
     expect((await pushing).results).toEqual([{ status: 'parts_missing', parts }])
   })
 
+  it('[SY-8] are not asked for where a commit had them: of a push that comes twice nothing is sent again', async () => {
+    const parts = [uuidv7(), uuidv7()]
+    for (const [index, part] of parts.entries()) await upload(part, index)
+    expect((await write(parts)).results).toMatchObject([{ status: 'applied' }])
+    await erase()
+    expect(await running.engine.sync.missingParts(caller, agent.id, parts)).toEqual([])
+    expect(await upload(parts[0]!, 0)).toMatchObject({ created: false })
+    // New content cannot be made of them, under these ids.
+    expect((await write(parts)).results).toEqual([{ status: 'parts_missing', parts }])
+    const size = PART_BYTES_MAX + 10
+    const composing = running.engine.files.compose(caller, agent.id, { path: 'b.bin', node, size, parts }, {})
+    await expect(composing).rejects.toMatchObject({ code: 'invalid_request' })
+  })
+
   it('make no file by REST either', async () => {
     const parts = [uuidv7(), uuidv7()]
     for (const [index, part] of parts.entries()) await upload(part, index)

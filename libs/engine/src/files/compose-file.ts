@@ -5,7 +5,7 @@ import {
   PART_BYTES_MAX,
   type WriteAnswer,
 } from '@agentfs/contracts'
-import { type AgentRow, findUsableParts } from '@agentfs/storage'
+import { type AgentRow, findUploadedParts } from '@agentfs/storage'
 import type { WriteConditions } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
 import type { FilesTools } from './files-tools.js'
@@ -31,9 +31,15 @@ export async function composeFile(
   const file = target.standing?.nodeId ?? node
   const named = parts.filter((part) => part !== null)
   const facts = await tools.database.readTenant(caller.principal.scope, (tx) =>
-    findUsableParts(tx, agent.agentId, named),
+    findUploadedParts(tx, agent.agentId, named),
   )
-  const own = new Map(facts.filter(({ nodeId }) => nodeId === file).map((fact) => [fact.partId, fact]))
+  if (facts.some(({ erased, named: hasBeen }) => erased && hasBeen)) {
+    throw new AgentfsError('invalid_request', {
+      detail: 'some of these parts were erased with the file that they were of; send them under other ids',
+    })
+  }
+  const usable = facts.filter(({ nodeId, erased }) => nodeId === file && !erased)
+  const own = new Map(usable.map((fact) => [fact.partId, fact]))
   const missing = named.filter((part) => !own.has(part))
   if (missing.length > 0) {
     throw new AgentfsError('parts_missing', {

@@ -51,6 +51,15 @@ describe('[DUR-6] an image of a tree', () => {
     )
   })
 
+  it('is refused where a page is larger than it may be: whoever recovers passes the image over', () => {
+    const [image, id] = [uuidv7(), uuidv7()]
+    const rows = Array.from({ length: 33 }, () => ({ node_id: uuidv7(), xattrs: 'x'.repeat(2 << 20) }))
+    const { sealed, page } = sealImagePage(tenantId, key, image, { id, table: 'nodes', rows })
+    expect(() => openImagePage(tenantId, key, image, page, sealed)).toThrow(
+      expect.objectContaining({ code: 'object_corrupt' }),
+    )
+  })
+
   it('is read without the service, by what docs/FORMATS.md says, and so is what is written now', () => {
     const [image, id] = [uuidv7(), uuidv7()]
     const rows = [{ alias_id: uuidv7(), node_id: uuidv7(), seq: 4 }]

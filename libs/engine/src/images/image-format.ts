@@ -103,9 +103,18 @@ function seal(tenantId: string, key: UsableKey, objectId: string, body: ImageHea
 
 function open(tenantId: string, key: UsableKey, objectId: string, sealed: Uint8Array): unknown {
   const plain = openObject({ kind: 'tree_image', tenantId, objectId, ...key }, sealed)
-  return JSON.parse(inflateSync(plain, { maxOutputLength: BYTES_MAX }).toString('utf8')) as unknown
+  return JSON.parse(inflated(objectId, plain).toString('utf8')) as unknown
 }
 
-function corrupt(objectId: string, reason: string): AgentfsError {
-  return new AgentfsError('object_corrupt', { objectId, objectKind: 'tree_image', reason })
+/** What is larger than it may be is passed over like what is damaged. */
+function inflated(objectId: string, plain: Uint8Array): Buffer {
+  try {
+    return inflateSync(plain, { maxOutputLength: BYTES_MAX })
+  } catch (cause) {
+    throw corrupt(objectId, 'too large, or no deflated bytes', cause)
+  }
+}
+
+function corrupt(objectId: string, reason: string, cause?: unknown): AgentfsError {
+  return new AgentfsError('object_corrupt', { objectId, objectKind: 'tree_image', reason }, { cause })
 }

@@ -27,8 +27,10 @@ import { type ImagePage, sealImageHead, sealImagePage } from './image-format.js'
 const ZERO_ID = '00000000-0000-0000-0000-000000000000'
 /** A stream that grew by fewer commits since its last image is folded from there within seconds. */
 const COMMITS_MIN = 20_000
-/** What is held in memory at once: a few MiB. */
+/** What is held in memory at once. */
 const PAGE_ROWS = 4_000
+/** Extended attributes make a row of a few hundred bytes one of many thousands. */
+const PAGE_BYTES = 8 << 20
 
 /** What making images works on. */
 export interface ImagesOptions extends FollowerOptions {
@@ -36,6 +38,8 @@ export interface ImagesOptions extends FollowerOptions {
   readonly commitsMin?: number
   /** Rows of a page; 4,000 unless told. */
   readonly pageRows?: number
+  /** Bytes of a page before it is compressed, a row more or less; 8 MiB unless told. */
+  readonly pageBytes?: number
   readonly crashPoints?: CrashPoints
 }
 
@@ -65,7 +69,7 @@ export class ImagesChore implements Chore {
   readonly #objects: TenantObjects
   readonly #vault: KeyVault
   readonly #commitsMin: number
-  readonly #pageRows: number
+  readonly #pageLimits: { readonly rowsMax: number; readonly bytesMax: number }
   readonly #nowMs: () => number
   readonly #crashPoints: CrashPoints
 
@@ -78,7 +82,8 @@ export class ImagesChore implements Chore {
     this.#objects = new TenantObjects(resources)
     this.#vault = new KeyVault(database, resources)
     this.#commitsMin = options.commitsMin ?? COMMITS_MIN
-    this.#pageRows = options.pageRows ?? PAGE_ROWS
+    const { pageRows = PAGE_ROWS, pageBytes = PAGE_BYTES } = options
+    this.#pageLimits = { rowsMax: pageRows, bytesMax: pageBytes }
     this.#nowMs = () => clock.now()
     this.#crashPoints = options.crashPoints ?? (() => undefined)
   }
@@ -134,9 +139,9 @@ export class ImagesChore implements Chore {
       let after: ImageRow | undefined
       do {
         draft.signal?.throwIfAborted()
-        const rows: ImageRow[] = await imageRows(tx, draft.agentId, table, after, this.#pageRows)
+        const rows: ImageRow[] = await imageRows(tx, draft.agentId, table, after, this.#pageLimits)
         if (rows.length > 0) await this.#writePage(draft, table, rows)
-        after = rows.length < this.#pageRows ? undefined : rows.at(-1)
+        after = rows.at(-1)
       } while (after !== undefined)
     }
   }

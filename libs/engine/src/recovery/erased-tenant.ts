@@ -12,11 +12,11 @@ import type { ReadLedger } from './read-ledger.js'
 export async function keepErased(
   options: FollowerOptions,
   scope: TenantScope,
-  { rows }: ReadLedger,
+  { copies }: ReadLedger,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const tombstone =
-    rows.tombstones.find(({ keyId }) => keyId === scope.tenantId) ??
+    copies.tombstones.find(({ keyId }) => keyId === scope.tenantId) ??
     (await options.database.withTenant(scope, (tx) => findTenantTombstone(tx)))
   if (tombstone === undefined) return false
   await options.database.withTenant(scope, async (tx) => {

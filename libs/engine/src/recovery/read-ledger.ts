@@ -4,30 +4,32 @@ import type { FoundObject, KeyLedgerRows, LedgerKek, LedgerKey, LedgerTombstone 
 import { decodeKeyLedger } from '../followers/key-ledger-format.js'
 import { tenantPrefix } from '../followers/object-keys.js'
 import type { Bucket, UnreadObject } from './bucket.js'
+import type { LedgerCopies } from './proven-keys.js'
 
 /** A tenant's keys as all pieces of its ledger together have them. */
 export interface ReadLedger {
-  readonly rows: KeyLedgerRows
+  readonly copies: LedgerCopies
   readonly objects: readonly FoundObject[]
   readonly unread: readonly UnreadObject[]
 }
 
 /**
- * Reads a tenant's key ledger: the union of its objects, the newest wrapping of each key. A tombstone takes its key out
+ * Reads a tenant's key ledger: the union of its objects, of each key the newest wrapping first. A tombstone takes its key out
  * whatever piece has a copy, the older ones too [ENC-3].
  */
 export async function readLedger(bucket: Bucket, scope: TenantScope): Promise<ReadLedger> {
   const prefix = `${tenantPrefix(scope)}/keys/`
-  const keks = new Map<number, LedgerKek>()
-  const keys = new Map<string, LedgerKey>()
+  const keks = new Map<number, LedgerKek[]>()
+  const keys = new Map<string, LedgerKey[]>()
   const tombstones = new Map<string, LedgerTombstone>()
   const objects: FoundObject[] = []
   const unread: UnreadObject[] = []
+  // Listed in the order of their ids, the newest piece last.
   for await (const { key: objectKey, size } of bucket.list(prefix)) {
     try {
       const rows = decodeKeyLedger(scope.tenantId, objectKey, await bucket.get(objectKey))
-      for (const kek of rows.keks) keks.set(kek.kekVersion, kek)
-      for (const key of rows.keys) if (isNewer(key, keys.get(key.keyId))) keys.set(key.keyId, key)
+      for (const kek of rows.keks) keks.set(kek.kekVersion, withCopy(keks.get(kek.kekVersion), kek))
+      for (const key of rows.keys) keys.set(key.keyId, withCopy(keys.get(key.keyId), key))
       for (const tombstone of rows.tombstones) tombstones.set(tombstone.keyId, tombstone)
       objects.push(foundPiece(scope, objectKey, size, prefix, rows))
     } catch (error) {
@@ -35,18 +37,20 @@ export async function readLedger(bucket: Bucket, scope: TenantScope): Promise<Re
       unread.push({ object: objectKey, problem: 'it is no piece of the key ledger, or damaged' })
     }
   }
-  const rows = {
-    keks: [...keks.values()].sort((left, right) => left.kekVersion - right.kekVersion),
-    keys: [...keys.values()],
-    tombstones: [...tombstones.values()],
-  }
-  return { rows, objects, unread }
+  for (const copies of keys.values()) if (copies.length > 1) copies.sort(byAge)
+  const inOrder = new Map([...keks].sort(([left], [right]) => left - right))
+  return { copies: { keks: inOrder, keys, tombstones: [...tombstones.values()] }, objects, unread }
 }
 
-function isNewer(key: LedgerKey, known: LedgerKey | undefined): boolean {
-  if (known === undefined || key.keyVersion !== known.keyVersion)
-    return key.keyVersion > (known?.keyVersion ?? 0)
-  return key.kekVersion > known.kekVersion
+/** The copies so far behind one that comes from a newer piece; those that are alike count once. */
+function withCopy<Row extends { readonly wrapped: Uint8Array }>(known: Row[] | undefined, row: Row): Row[] {
+  const others = (known ?? []).filter(({ wrapped }) => !Buffer.from(wrapped).equals(row.wrapped))
+  return [row, ...others]
+}
+
+/** The newest wrapping first. */
+function byAge(left: LedgerKey, right: LedgerKey): number {
+  return right.keyVersion - left.keyVersion || right.kekVersion - left.kekVersion
 }
 
 /**

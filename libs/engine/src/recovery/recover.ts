@@ -34,6 +34,7 @@ import { keepErased } from './erased-tenant.js'
 import { rebuildFromImage } from './rebuild-from-image.js'
 import { makeOneHistory, packAll } from './one-history.js'
 import { openEpoch } from './open-epoch.js'
+import { provenKeys } from './proven-keys.js'
 import { readLedger } from './read-ledger.js'
 import { type RebuiltStream, StreamRebuilding } from './rebuild-stream.js'
 import type { RebuildTools, StreamToRebuild } from './rebuild-tools.js'
@@ -155,8 +156,10 @@ class Recovery {
       return
     }
     this.#losses.addUnread(tenantId, null, ledger.unread)
+    const { kms } = await resources.resolve(scope)
+    const keyRows = await provenKeys(kms, scope, ledger.copies, this.#losses)
     await database.withTenant(scope, async (tx) => {
-      await restoreKeys(tx, ledger.rows, this.#now())
+      await restoreKeys(tx, keyRows, this.#now())
       await insertFoundObjects(tx, ledger.objects, this.#now())
       // Which piece still holds an erased key, or one as it was wrapped before, no row can tell any more: all are rewritten.
       await staleAllLedgers(tx)

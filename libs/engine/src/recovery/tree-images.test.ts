@@ -171,6 +171,26 @@ describe('[DUR-6] recover with images of trees', () => {
     expect(findings).toEqual([])
   })
 
+  it('has pages of a bounded size, however large the attributes of files are', async () => {
+    const nodes = Array.from({ length: 12 }, () => uuidv7())
+    await push(
+      nodes.flatMap((node, at): Operation[] => [
+        { op: 'create', node, kind: 'file', parent: agent.root, name: `file-${at}` },
+        { op: 'setxattr', node, name: 'user.large', value: randomBytes(30_000).toString('base64') },
+      ]),
+    )
+    await storeAll()
+    expect(await toEnd(images({ pageRows: 4_000, pageBytes: 100_000 }))).toMatchObject({ images: 1 })
+    for (const key of await imageObjects())
+      expect((await running.objectStore.get(key)).length).toBeLessThan(200_000)
+    await storeAll()
+    const before = await everything(running.database)
+    const { database, losses, notes } = await rebuilt()
+    expect(losses).toEqual([])
+    expect(notes).toContainEqual(expect.stringMatching(/image .* was taken$/))
+    await expectAlike(database, before)
+  })
+
   it('[ENC-3] what was erased, deleted or pruned after the image stays gone', async () => {
     await running.engine.files.put(caller, agent.id, 'a.md', randomBytes(100_000))
     await storeAll()

@@ -1,4 +1,5 @@
 import type { TenantScope } from '@agentfs/access'
+import { isAgentfsError } from '@agentfs/contracts'
 import { type Extent, openedLength, openExtentPage } from '@agentfs/crypto'
 import {
   auditEventsInserted,
@@ -197,10 +198,16 @@ export class WriteBatch {
       for (const [id, key] of await this.#keys(new Set([page.keyId]))) keys.set(id, key)
     const key = keys.get(page.keyId)
     if (key === undefined) return undefined
-    const sealed = this.#entries.get(page.partId)?.sealed ?? (await this.#storedPage(page.partId, written))
-    return sealed === undefined
-      ? undefined
-      : openExtentPage({ tenantId: this.#scope.tenantId, ...key }, page, sealed)
+    const { tenantId } = this.#scope
+    try {
+      const sealed = this.#entries.get(page.partId)?.sealed ?? (await this.#storedPage(page.partId, written))
+      return sealed === undefined ? undefined : openExtentPage({ tenantId, ...key }, page, sealed)
+    } catch (error) {
+      if (!isAgentfsError(error, 'object_corrupt') && !isAgentfsError(error, 'not_found')) throw error
+      const unread = { object: `page ${page.partId}`, problem: 'it is not as it was written' }
+      this.#tools.losses.addUnread(tenantId, this.#target.agentId, [unread])
+      return undefined
+    }
   }
 
   /** A page that an earlier version made. */

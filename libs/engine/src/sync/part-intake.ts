@@ -12,7 +12,8 @@ import {
   insertWritingObjects,
   keysOfNodes,
   findKeys,
-  findUsableParts,
+  findUploadedParts,
+  type UploadedPart,
   type WritingObject,
 } from '@agentfs/storage'
 import { sealPartAside } from '../content/parts-aside.js'
@@ -127,19 +128,20 @@ export class PartIntake {
   }
 
   async #find(scope: TenantScope, agent: AgentRow, part: string) {
-    const [known] = await this.#database.readTenant(scope, (tx) => findUsableParts(tx, agent.agentId, [part]))
-    return known
+    const [known] = await this.#database.readTenant(scope, (tx) =>
+      findUploadedParts(tx, agent.agentId, [part]),
+    )
+    return known !== undefined && isTaken(known) ? known : undefined
   }
 
   async #insert(scope: TenantScope, agentId: string, parts: readonly TakenPart[]): Promise<void> {
     const at = new Date(this.#clock.now())
     const partIds = parts.map(({ sealed }) => sealed.partId)
     const keyIds = [...new Set(parts.map(({ sealed }) => sealed.keyId))]
-    await this.#database.withTenant(scope, async (tx) => {
+    const refused = await this.#database.withTenant(scope, async (tx) => {
       const [, keys] = await Promise.all([dropErasedUploads(tx, agentId, partIds), findKeys(tx, keyIds)])
       const standing = new Set(keys.map(({ keyId }) => keyId))
       const late = parts.filter(({ sealed }) => !standing.has(sealed.keyId))
-      for (const { sealed } of late) this.#late.add(`${agentId}/${sealed.partId}`)
       const usable = parts.filter(({ sealed }) => standing.has(sealed.keyId))
       for (const epoch of new Set(usable.map((part) => part.epoch))) {
         const rows = usable
@@ -153,7 +155,9 @@ export class PartIntake {
         const bytes = staged.reduce((sum, { sealedLength }) => sum + sealedLength, 0)
         if (bytes > 0) await addStagedBytes(tx, agentId, bytes)
       }
+      return late
     })
+    for (const { sealed } of refused) this.#late.add(`${agentId}/${sealed.partId}`)
   }
 
   /** The id of the object that holds the part now; null where the object store did not take it. */
@@ -220,6 +224,14 @@ export class PartIntake {
     await this.#database.withTenant(scope, (tx) => insertKeys(tx, [made.row], new Date(this.#clock.now())))
     return made
   }
+}
+
+/**
+ * True for a part that is not to be sent again: it is there; or, of a push that comes twice, a commit named it, and it was
+ * erased with its file since.
+ */
+export function isTaken({ erased, named }: UploadedPart): boolean {
+  return !erased || named
 }
 
 function keyName({ tenantId }: TenantScope, { agentId }: AgentRow, node: string): string {

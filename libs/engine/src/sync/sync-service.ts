@@ -15,7 +15,7 @@ import {
 import {
   type Database,
   findStream,
-  findUsableParts,
+  findUploadedParts,
   headsAcrossTenants,
   snapshotRows,
   storedThrough,
@@ -27,7 +27,7 @@ import type { Committer } from '../commit/commit.js'
 import type { Administration } from '../streams/administration.js'
 import type { Backlog } from './backlog.js'
 import type { CommitReader } from './commit-reader.js'
-import type { PartIntake } from './part-intake.js'
+import { isTaken, type PartIntake } from './part-intake.js'
 import type { SmallContents } from './small-contents.js'
 import { decodeSnapshotCursor, encodeSnapshotCursor } from './snapshot-cursor.js'
 import { assertWholeHome } from './whole-home.js'
@@ -119,9 +119,9 @@ export class SyncService implements SyncApi {
     const found = await this.#tools.gate.open(caller, agent)
     await this.#tools.gate.require(caller, found, '', 'write')
     const there = await this.#tools.database.readTenant(caller.principal.scope, (tx) =>
-      findUsableParts(tx, found.agentId, parts),
+      findUploadedParts(tx, found.agentId, parts),
     )
-    const ids = new Set(there.map(({ partId }) => partId))
+    const ids = new Set(there.filter(isTaken).map(({ partId }) => partId))
     return parts.filter((part) => !ids.has(part))
   }
 

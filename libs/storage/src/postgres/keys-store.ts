@@ -48,7 +48,10 @@ export function findKeys(tx: TenantTransaction, keyIds: readonly string[]): Prom
         select from tombstones t where t.tenant_id = ${tx.tenantId} and t.key_id in (w.id, ${tx.tenantId})) offset 0) k`
 }
 
-/** The key that seals a stream's records, unless it is gone or tombstoned: of an agent's reads, or of the tenant's own affairs. */
+/**
+ * The key that seals a stream's records, unless it is gone or tombstoned, by itself or with its tenant: of an agent's reads, or
+ * of the tenant's own affairs.
+ */
 export async function findStreamKey(
   tx: TenantTransaction,
   readsOf: string | null,
@@ -60,7 +63,7 @@ export async function findStreamKey(
     where s.tenant_id = ${tenantId} and k.tenant_id = ${tenantId} and s.stream_id = case when ${readsOf}::uuid is null
         then ${tenantId}::uuid
         else (select stream_id from streams where tenant_id = ${tenantId} and agent_id = ${readsOf}::uuid and kind = 'reads') end
-      and not exists (select from tombstones t where t.tenant_id = ${tenantId} and t.key_id = k.key_id)`
+      and not exists (select from tombstones t where t.tenant_id = ${tenantId} and t.key_id in (k.key_id, ${tenantId}))`
   return row
 }
 

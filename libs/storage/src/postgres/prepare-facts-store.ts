@@ -1,7 +1,7 @@
 import { arrayLiteral } from './array-literal.js'
 import { findKeys, type KeyRow } from './keys-store.js'
 import type { TenantTransaction } from './transaction.js'
-import { findUsableParts, type PartFacts } from './usable-parts.js'
+import { findUploadedParts, type UploadedPart } from './uploaded-parts.js'
 import type { VersionRow } from './versions-store.js'
 
 /** What content operations name. */
@@ -27,7 +27,8 @@ export interface PrepareFacts {
   readonly nodes: readonly PrepareNode[]
   readonly versions: readonly VersionRow[]
   readonly keys: readonly KeyRow[]
-  readonly parts: readonly PartFacts[]
+  /** Those that content may name. */
+  readonly parts: readonly UploadedPart[]
 }
 
 /** A row with the key that opens what it names; null where the key was erased. */
@@ -55,10 +56,15 @@ export async function findPrepareFacts(
     needs.versionIds.length === 0 ? [] : findVersionsWithKeys(tx, agentId, needs.versionIds),
     needs.appendedNodeIds.length === 0 ? [] : findHeadsWithKeys(tx, agentId, needs.appendedNodeIds),
     needs.keyIds.length === 0 ? [] : findKeys(tx, needs.keyIds),
-    needs.partIds.length === 0 ? [] : findUsableParts(tx, agentId, needs.partIds),
+    needs.partIds.length === 0 ? [] : findUploadedParts(tx, agentId, needs.partIds),
   ])
   const found = openingKeysOf([...nodes, ...versions, ...heads])
-  return { nodes, versions: [...versions, ...heads], keys: [...keys, ...found], parts }
+  return {
+    nodes,
+    versions: [...versions, ...heads],
+    keys: [...keys, ...found],
+    parts: parts.filter(({ erased }) => !erased),
+  }
 }
 
 function findNodesWithKeys(

@@ -14,13 +14,16 @@ const KEYS = {
 /** What of a table is the tree's: beginnings of versions stand in lists of their own, and unnamed parts in no commit. */
 const ONLY: Partial<Record<ImageTable, string>> = { versions: 'prefix_of is null', parts: 'seq is not null' }
 
-/** The next rows of one of an agent's tables after a row, by their key; all of the moment of the transaction. */
+/**
+ * The next rows of one of an agent's tables after a row, by their key; all of the moment of the transaction. At most so many,
+ * and so many bytes of JSON, a row more or less; none where there are no more.
+ */
 export async function imageRows(
   tx: TenantTransaction,
   agentId: string,
   table: ImageTable,
   after: ImageRow | undefined,
-  limit: number,
+  { rowsMax, bytesMax }: { readonly rowsMax: number; readonly bytesMax: number },
 ): Promise<ImageRow[]> {
   const keys = KEYS[table]
   const types: Readonly<Record<string, string>> = IMAGE_COLUMNS[table]
@@ -28,7 +31,9 @@ export async function imageRows(
   const order = keys.join(', ')
   const only = ONLY[table] === undefined ? '' : `and ${ONLY[table]}`
   const pieces = [
-    `select to_json(t)::text as text from (select ${columns} from ${table} where tenant_id = `,
+    `select q.text from (select x.text, row_number() over w as place,
+      sum(octet_length(x.text)) over (w rows between unbounded preceding and 1 preceding) as before
+    from (select ${order}, to_json(t)::text as text from (select ${columns} from ${table} where tenant_id = `,
     ' and agent_id = ',
     ` ${only}`,
   ]
@@ -40,10 +45,9 @@ export async function imageRows(
       values.push(String(after[key]))
     }
   }
-  pieces.push('')
-  pieces[pieces.length - 2] += ` order by ${order} limit `
-  pieces[pieces.length - 1] = `) t`
-  values.push(limit)
+  pieces[pieces.length - 1] += ` order by ${order} limit `
+  pieces.push(`) t) x window w as (order by ${order})) q where coalesce(q.before, 0) < `, ' order by q.place')
+  values.push(rowsMax, bytesMax)
   const rows = await tx.run<{ text: string }>(written(pieces, values))
   return rows.map(({ text }) => JSON.parse(text) as ImageRow)
 }

@@ -3,18 +3,18 @@ import { findPartFacts, type PartRow } from './parts-store.js'
 import type { TenantTransaction } from './transaction.js'
 import type { SealedPlace } from './versions-store.js'
 
-/** A part without its bytes. */
-export type PartFacts = Omit<PartRow, keyof SealedPlace> & { readonly staged: boolean }
+/** A part without its bytes, and whether its key was erased since it went up: nobody can read it any more [ENC-3]. */
+export type UploadedPart = Omit<PartRow, keyof SealedPlace> & {
+  readonly staged: boolean
+  readonly erased: boolean
+}
 
-/**
- * Parts by id that new content may name: not those whose key was erased since they went up, for nobody could read that
- * content [ENC-3].
- */
-export async function findUsableParts(
+/** Parts by id. New content may name none that is erased; one that no commit names either may be sent again under its id. */
+export async function findUploadedParts(
   tx: TenantTransaction,
   agentId: string,
   partIds: readonly string[],
-): Promise<PartFacts[]> {
+): Promise<UploadedPart[]> {
   const [facts, erased] = await Promise.all([
     findPartFacts(tx, agentId, partIds),
     tx.query<{ partId: string }>`
@@ -25,7 +25,7 @@ export async function findUsableParts(
       where exists (select from tombstones t where t.tenant_id = ${tx.tenantId} and t.key_id = p.key_id)`,
   ])
   const gone = new Set(erased.map(({ partId }) => partId))
-  return facts.filter(({ partId }) => !gone.has(partId))
+  return facts.map((fact) => ({ ...fact, erased: gone.has(fact.partId) }))
 }
 
 /** Takes away those of some parts that no commit names and whose key was erased: their ids are free to be taken again. */
