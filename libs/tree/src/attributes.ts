@@ -1,4 +1,10 @@
-import { nameFault, type NodeImage, type OperationOf } from '@agentfs/contracts'
+import {
+  nameFault,
+  type NodeImage,
+  type OperationOf,
+  XATTRS_BYTES_MAX,
+  xattrsBytes,
+} from '@agentfs/contracts'
 import type { Overlay } from './overlay.js'
 import { applied, Refusal, type ApplyContext, type Outcome } from './outcome.js'
 import { directoryAt, touch } from './place.js'
@@ -30,7 +36,15 @@ function xattrs(
   operation: OperationOf<'setxattr'> | OperationOf<'removexattr'>,
 ): Partial<NodeImage> {
   const { [operation.name]: _removed, ...others } = node.xattrs ?? {}
-  return { xattrs: operation.op === 'setxattr' ? { ...others, [operation.name]: operation.value } : others }
+  if (operation.op === 'removexattr') return { xattrs: others }
+  const all = { ...others, [operation.name]: operation.value }
+  if (xattrsBytes(all) > XATTRS_BYTES_MAX) {
+    throw new Refusal(
+      'too_large',
+      `extended attributes of one node have at most ${XATTRS_BYTES_MAX} bytes together`,
+    )
+  }
+  return { xattrs: all }
 }
 
 /** link: one more name of a file. */

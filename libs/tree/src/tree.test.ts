@@ -124,6 +124,22 @@ describe('[CON-5] trees', () => {
     expect(paths(tree)).toEqual(['notes.conflict-a-1.md', 'notes.md'])
   })
 
+  it('extended attributes of one node are bounded all together', () => {
+    const tree = newTree()
+    const file = id()
+    commit(tree, create(file, ROOT, 'a.md'), 1)
+    const set = (name: string, seq: number): string =>
+      commit(tree, { op: 'setxattr', node: file, name, value: Buffer.alloc(65_000).toString('base64') }, seq)
+    expect([set('user.a', 2), set('user.b', 3), set('user.b', 4), set('user.c', 5)]).toEqual([
+      'applied',
+      'applied',
+      'applied',
+      'too_large',
+    ])
+    expect(commit(tree, { op: 'removexattr', node: file, name: 'user.a' }, 6)).toBe('applied')
+    expect(set('user.c', 7)).toBe('applied')
+  })
+
   it('rename and edit commute', () => {
     const tree = newTree()
     const [file, v1, v2] = [id(), id(), id()]

@@ -6,6 +6,8 @@ export const STORE_ERRNO = {
   journal_full: 'ENOSPC',
   /** The disk under the store is full; nothing of the call was applied. */
   disk_full: 'ENOSPC',
+  /** A node's extended attributes reached their bound. */
+  attributes_full: 'ENOSPC',
   /** Another process has the store open. */
   store_locked: 'EBUSY',
   /** Journal, key or tree cannot be read: the store refuses to pretend [DUR-7]. */

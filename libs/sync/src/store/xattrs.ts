@@ -1,6 +1,7 @@
-import { AgentfsError } from '@agentfs/contracts'
+import { AgentfsError, XATTRS_BYTES_MAX, xattrsBytes } from '@agentfs/contracts'
 import { appendEntries, assertRoom, ENTRY_COST_BYTES } from './append-entry.js'
 import { parentOf } from './namespace.js'
+import { StoreError } from './store-error.js'
 import type { StoreState } from './store-state.js'
 
 /** Linux's bounds: bytes of a name, bytes of a value. */
@@ -40,9 +41,15 @@ export function setXattr(
   if (mode === 'create' && standing !== undefined) throw new AgentfsError('already_exists')
   if (mode === 'replace' && standing === undefined) throw new AgentfsError('not_found')
   const stored = Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64')
+  const xattrs = { ...xattrsOf(state, ino), [name]: stored }
+  if (xattrsBytes(xattrs) > XATTRS_BYTES_MAX) {
+    throw new StoreError(
+      'attributes_full',
+      `attributes of one file have at most ${XATTRS_BYTES_MAX} bytes together`,
+    )
+  }
   const orphan = state.handles.orphan(ino)
   if (orphan !== undefined) {
-    const xattrs = { ...orphan.image.xattrs, [name]: stored }
     orphan.image = { ...orphan.image, xattrs, ctime: state.now() }
     return
   }
