@@ -91,9 +91,14 @@ function withinLimits(
   most: { readonly operations: number; readonly body: number; readonly content: number },
 ): JournalEntry[] {
   const chosen: JournalEntry[] = []
+  const appended = new Set<string | null>()
   let body = 0
   let content = 0
   for (const entry of entries) {
+    const { operation } = entry
+    // Where its append comes to lie is known by the answer only.
+    if (operation.op === 'write' && appended.has(operation.base)) break
+    if (operation.op === 'append') appended.add(operation.version)
     body += inlineBytes(entry) + ENVELOPE_BYTES
     content += entryBytes(entry)
     const full = chosen.length >= most.operations || body > most.body || content > most.content

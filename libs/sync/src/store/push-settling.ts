@@ -6,6 +6,7 @@ import { keepContents } from './keep-contents.js'
 import { evict } from './eviction.js'
 import { currentFlight, dropFlight } from './flight.js'
 import type { Flight } from './wire-operations.js'
+import { rebaseAppended } from './rebase-appended.js'
 import { rejectEntry, type Reason } from './rejected-area.js'
 import { treeOperation } from './replay.js'
 import type { StoreState } from './store-state.js'
@@ -136,13 +137,16 @@ function settle(
   const isNews = commit !== null && commit.epoch === facts.epoch && commit.seq === facts.seq + 1
   const delta = isNews ? ownTimes(state, withAliases(commit.delta, verdict)) : NO_CHANGE
   const outcome = state.transactReloading(() => {
+    const rebased = answer === null ? undefined : rebaseAppended(state, verdict.done, answer)
     const changed = answer === null ? new Set<string>() : keepContents(state, verdict.done, answer)
     for (const { entry } of verdict.done) {
       state.journal.storeEntryGone(entry.seq)
       // Before the rejected are kept: what these stand on is from now on a version of the service.
       state.journal.remove(entry.seq)
     }
-    const rejected = verdict.rejected.map(({ entry, reason }) => rejectEntry(state, entry, reason))
+    const rejected = verdict.rejected.map(({ entry, reason }) =>
+      rejectEntry(state, rebased?.get(entry.seq) ?? entry, reason),
+    )
     for (const entry of verdict.again) {
       state.database.sql('update journal set push = 0 where seq = ?').run(entry.seq)
       state.journal.put({ ...entry, push: 0 })
