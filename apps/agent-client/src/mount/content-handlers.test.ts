@@ -55,3 +55,26 @@ describe('fsync of a directory', () => {
     expect(answers).toHaveLength(1)
   })
 })
+
+describe('close with --durability=server', () => {
+  it('[FS-4] is answered where all that it waits for was taken back, so that nothing is to be pushed', () => {
+    const { call: ask } = here.mount({ ...VIEW, waitForService: true })
+    const { ino } = here.store.create(ROOT_INO, 'lock', { kind: 'file', mode: 0o644, uid: 0, gid: 0 })
+    ask('open', { nodeid: ino, flags: O_RDWR, killSuidgid: false })
+    // The first handle of a mount.
+    const fh = 1
+    ask('write', {
+      nodeid: ino,
+      fh,
+      offset: 0,
+      data: Buffer.from('mine'),
+      fromPageCache: false,
+      killSuidgid: false,
+    })
+    const answers = ask('flush', { nodeid: ino, fh })
+    expect(answers).toEqual([])
+    here.store.unlink(ROOT_INO, 'lock')
+    expect(here.store.freezePush(LIMITS)).toBeNull()
+    expect(answers).toEqual(['ok'])
+  })
+})

@@ -190,7 +190,8 @@ export function storeAliases(state: StoreState, delta: TreeDelta): void {
   }
 }
 
-function announceSettled(state: StoreState, rejected: readonly RejectedItem[]): void {
+/** Tells who waits how far the journal is done with. */
+export function announceSettled(state: StoreState, rejected: readonly RejectedItem[]): void {
   let through = state.journal.tail
   for (const { seq } of state.journal.entries()) {
     through = seq - 1
