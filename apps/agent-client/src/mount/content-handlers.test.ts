@@ -33,6 +33,23 @@ describe('set-id bits [FS-1]', () => {
   })
 })
 
+describe('a write that clears them', () => {
+  it('fails before it wrote anything, where the journal has no room for both', () => {
+    const small = new MountedStore({ journalBytesMax: 4_000 })
+    try {
+      const { call: ask } = small.mount(VIEW)
+      const ino = small.standing
+      small.store.setAttributes(ino, { mode: 0o6755 })
+      const data = Buffer.alloc(small.store.journalRoom().bytes - 300)
+      const request = { nodeid: ino, fh: 0, offset: 0, data, fromPageCache: false, killSuidgid: true }
+      expect(ask('write', request)).toEqual(['ENOSPC'])
+      expect(small.store.attributes(ino).size).toBe(0)
+    } finally {
+      small.remove()
+    }
+  })
+})
+
 describe('fsync of a directory', () => {
   const rename = (from: string, to: string): void => here.store.rename(ROOT_INO, from, ROOT_INO, to, 'none')
 
