@@ -237,6 +237,37 @@ describe('bounds', () => {
     expect(fixture.text(ino) === written.toString()).toBe(true)
   })
 
+  it('a full disk in the middle of a save by backup leaves each name with its own file', () => {
+    let failures = 0
+    for (let pad = 0; pad < 40; pad++) {
+      const side = new StoreFixture()
+      side.snapshot(service)
+      side.put(`notes-${pad}`, 'old')
+      side.sync(service)
+      side.store.close()
+      const small = new StoreFixture({ path: side.folder, databaseBytesMax: 131_072 })
+      const { store } = small
+      store.rename(1, `notes-${pad}`, 1, `notes-${pad}~`, 'none')
+      small.put(`notes-${pad}`, 'new')
+      storeErrorOf(() => {
+        const target = 'x'.repeat(700 + 20 * pad)
+        for (let link = 0; ; link++) store.symlink(1, `${link}`, target, { uid: 0, gid: 0 })
+      })
+      const names = [`notes-${pad}`, `notes-${pad}~`]
+      const before = names.map((name) => store.lookup(1, name)?.ino ?? 0)
+      try {
+        store.unlink(1, `notes-${pad}~`)
+      } catch (error) {
+        if (!isStoreError(error, 'disk_full')) throw error
+        failures++
+        expect(names.map((name) => store.lookup(1, name)?.ino)).toEqual(before)
+        expect(before.map((ino) => small.text(ino))).toEqual(['new', 'old'])
+      }
+      small.remove()
+    }
+    expect(failures).toBeGreaterThan(0)
+  })
+
   it('a full disk while a remote change is folded leaves the store where it was', () => {
     const other = new StoreFixture()
     other.snapshot(service)
