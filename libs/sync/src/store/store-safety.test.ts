@@ -268,6 +268,29 @@ describe('bounds', () => {
     expect(failures).toBeGreaterThan(0)
   })
 
+  it('a full disk that has no room for dropping what is cached fails nothing that is done', () => {
+    fixture.store.close()
+    const database = new DatabaseSync(join(fixture.folder, 'store.db'))
+    // Dropping takes more room than there is.
+    database.exec(`create trigger dropping before delete on cache begin
+      insert into aliases values ('room', hex(zeroblob(8000000))); end`)
+    database.close()
+    fixture = new StoreFixture({
+      path: fixture.folder,
+      databaseBytesMax: 4_000_000,
+      cacheBytesMax: 10_000,
+    })
+    let settled = 0
+    fixture.store.listen(({ kind }) => void (kind === 'settled' && settled++))
+    const ino = fixture.put('a', 'x'.repeat(30_000))
+    expect(fixture.push(service)).toBe(true)
+    expect([settled, fixture.store.status().journal.entries]).toEqual([1, 0])
+    // Stored now, it need not be kept any more.
+    fixture.store.setStored(service.head)
+    expect(fixture.store.status()).toMatchObject({ stored: service.head, cacheBytes: 30_000 })
+    expect(fixture.text(ino)).toHaveLength(30_000)
+  })
+
   it('a full disk while a remote change is folded leaves the store where it was', () => {
     const other = new StoreFixture()
     other.snapshot(service)
