@@ -55,7 +55,7 @@ export function rejectPush(state: StoreState, reason: Reason): SettleOutcome {
  * them. A push that carried them, or whose own bytes are gone, is taken apart: what is left of it waits again [DUR-2].
  */
 export function rejectTorn(state: StoreState): void {
-  const torn = state.blobs.torn()
+  const { torn } = state.blobs
   if (torn.size === 0) return
   const reason = { code: 'bytes_lost', message: 'the power went before its bytes were on the disk' }
   const rejected = [...state.journal.entries()]
