@@ -65,6 +65,23 @@ describe('a service that cannot be reached', () => {
     expect(await files.readText('mine.md')).toBe('mine\n')
   })
 
+  it('[CON-2] what was appended elsewhere meanwhile outlives an append and an edit made here on top of it', async () => {
+    const { machine, line, files } = await site.machineOnLine('appended')
+    const mount = await machine.mount()
+    await mount.output('echo base > log.md && cat log.md')
+    await settled(machine)
+    await line.cut()
+    await unhealthy(machine, 5_000)
+    await files.append('log.md', 'theirs\n')
+    await mount.output('echo ours >> log.md && printf BASE | dd of=log.md conv=notrunc status=none')
+    expect(await mount.output('cat log.md')).toBe('BASE\nours\n')
+    await line.mend()
+    await settled(machine)
+    expect(await files.readText('log.md')).toBe('base\ntheirs\nours\n')
+    await shows(mount, 'cat log.md', 'base\ntheirs\nours\n', 10_000)
+    expect(await mount.output('ls; cat log.conflict-*')).toMatch(/^log\.conflict-\S+\nlog\.md\nBASE\nours\n$/)
+  })
+
   it('[DUR-8] SIGTERM while offline exits 75 and names what stays; the next mount pushes it', async () => {
     const { machine, line, files } = await site.machineOnLine('left')
     const mount = await machine.mount()

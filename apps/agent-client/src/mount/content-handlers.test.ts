@@ -33,6 +33,23 @@ describe('set-id bits [FS-1]', () => {
   })
 })
 
+describe('a write that clears them', () => {
+  it('fails before it wrote anything, where the journal has no room for both', () => {
+    const small = new MountedStore({ journalBytesMax: 4_000 })
+    try {
+      const { call: ask } = small.mount(VIEW)
+      const ino = small.standing
+      small.store.setAttributes(ino, { mode: 0o6755 })
+      const data = Buffer.alloc(small.store.journalRoom().bytes - 300)
+      const request = { nodeid: ino, fh: 0, offset: 0, data, fromPageCache: false, killSuidgid: true }
+      expect(ask('write', request)).toEqual(['ENOSPC'])
+      expect(small.store.attributes(ino).size).toBe(0)
+    } finally {
+      small.remove()
+    }
+  })
+})
+
 describe('fsync of a directory', () => {
   const rename = (from: string, to: string): void => here.store.rename(ROOT_INO, from, ROOT_INO, to, 'none')
 
@@ -53,5 +70,28 @@ describe('fsync of a directory', () => {
     here.store.freezePush(LIMITS)
     here.store.rejectPush('quota_exceeded', 'no room')
     expect(answers).toHaveLength(1)
+  })
+})
+
+describe('close with --durability=server', () => {
+  it('[FS-4] is answered where all that it waits for was taken back, so that nothing is to be pushed', () => {
+    const { call: ask } = here.mount({ ...VIEW, waitForService: true })
+    const { ino } = here.store.create(ROOT_INO, 'lock', { kind: 'file', mode: 0o644, uid: 0, gid: 0 })
+    ask('open', { nodeid: ino, flags: O_RDWR, killSuidgid: false })
+    // The first handle of a mount.
+    const fh = 1
+    ask('write', {
+      nodeid: ino,
+      fh,
+      offset: 0,
+      data: Buffer.from('mine'),
+      fromPageCache: false,
+      killSuidgid: false,
+    })
+    const answers = ask('flush', { nodeid: ino, fh })
+    expect(answers).toEqual([])
+    here.store.unlink(ROOT_INO, 'lock')
+    expect(here.store.freezePush(LIMITS)).toBeNull()
+    expect(answers).toEqual(['ok'])
   })
 })

@@ -124,8 +124,9 @@ export function contentHandlers(core: MountCore): FuseHandlers {
         const append = handle?.kind === 'file' && handle.append && !fromPageCache
         const { offset, killSuidgid } = request
         const write = (data: Uint8Array): void => {
-          store.write(ino, offset, data, append ? { append } : {})
+          // First, as the kernel has it: who is told that a write failed must not find it written.
           if (killSuidgid) clearSetId(ino)
+          store.write(ino, offset, data, append ? { append } : {})
           reply.written(data.length)
         }
         if (core.backPressure.mustWait(request.data.length)) {

@@ -42,7 +42,6 @@ export function appendEntries(state: StoreState, news: readonly NewEntry[]): Jou
       only.bytes === undefined ? writeEntry(state, only) : state.transact(() => writeEntry(state, only))
     state.journal.put(entry)
     state.tree.applyLocal(delta)
-    if (entry.ino !== undefined) showInode(state, entry.operation, entry.ino)
     entries.push(entry)
   } else {
     try {
@@ -53,7 +52,6 @@ export function appendEntries(state: StoreState, news: readonly NewEntry[]): Jou
           state.journal.put(entry)
           entries.push(entry)
           state.tree.applyLocal(delta)
-          if (entry.ino !== undefined) showInode(state, entry.operation, entry.ino)
         }
       })
     } catch (error) {
@@ -61,6 +59,8 @@ export function appendEntries(state: StoreState, news: readonly NewEntry[]): Jou
       throw error
     }
   }
+  // Last: which number a path shows cannot be taken back.
+  for (const { ino, operation } of entries) if (ino !== undefined) showInode(state, operation, ino)
   announce(state)
   return entries
 }

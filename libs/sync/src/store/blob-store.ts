@@ -12,6 +12,11 @@ const OPENED_BYTES_MAX = 16 * 1_048_576
 
 /** Sealed bytes under a number. Never changed; ids are never reused while a store is open. */
 export class BlobStore {
+  /**
+   * Blobs of the journal and of the push in flight that did not survive the end of power, as found at the opening: their rows,
+   * in the log, did, their files did not.
+   */
+  readonly torn = new Set<number>()
   readonly #database: StoreDatabase
   readonly #sealer: Sealer
   readonly #folder: string
@@ -70,25 +75,6 @@ export class BlobStore {
   /** How many bytes a blob holds. */
   length(id: number): number {
     return Number(this.#database.sql('select length from blobs where id = ?').get(id)?.['length'] ?? 0)
-  }
-
-  /**
-   * Blobs of the journal and of the push in flight that did not survive the end of power: their rows, in the log, did, their
-   * files did not.
-   */
-  torn(): ReadonlySet<number> {
-    const torn = new Set<number>()
-    const rows = this.#database
-      .sql(
-        `select id, length from blobs where sealed is null
-         and (entry > 0 or id in (select blob from pushes))`,
-      )
-      .all()
-    for (const { id, length } of rows) {
-      const size = statSync(this.#file(Number(id)), { throwIfNoEntry: false })?.size
-      if (size !== Number(length) + SEALED_EXTRA_BYTES) torn.add(Number(id))
-    }
-    return torn
   }
 
   /** Removes a blob, now or when the last hold on it ends. */
@@ -174,7 +160,7 @@ export class BlobStore {
     }
   }
 
-  /** What a crash left behind: blobs that nothing names, files without a blob. */
+  /** What a crash left behind: blobs that nothing names, files without a blob, blobs without their file. */
   #sweep(): void {
     this.#database.transaction(() =>
       this.#database
@@ -184,12 +170,19 @@ export class BlobStore {
         )
         .run(),
     )
-    const inFiles = new Set(
-      this.#database
-        .sql('select id from blobs where sealed is null')
-        .all()
-        .map((row) => String(row['id'])),
-    )
+    const inFiles = new Set<string>()
+    const rows = this.#database
+      .sql(
+        `select id, length, entry > 0 or id in (select blob from pushes) as needed from blobs
+         where sealed is null`,
+      )
+      .all()
+    for (const { id, length, needed } of rows) {
+      inFiles.add(String(id))
+      if (needed !== 1) continue
+      const size = statSync(this.#file(Number(id)), { throwIfNoEntry: false })?.size
+      if (size !== Number(length) + SEALED_EXTRA_BYTES) this.torn.add(Number(id))
+    }
     for (const name of readdirSync(this.#folder)) {
       if (!inFiles.has(name)) removeQuietly(join(this.#folder, name))
     }

@@ -1,10 +1,15 @@
 import { rejectedVersions } from './rejected-area.js'
+import { isStoreError } from './store-error.js'
 import type { StoreState } from './store-state.js'
 
-/** Drops cached contents above the budget. */
+/** Drops cached contents above the budget; at another time where the disk has no room even for that. */
 export function evict(state: StoreState): void {
-  if (state.cache.isOverBudget) {
+  if (!state.cache.isOverBudget) return
+  try {
     state.transact(() => state.cache.evict(pinnedVersions(state)))
+  } catch (error) {
+    state.cache.recount()
+    if (!isStoreError(error, 'disk_full')) throw error
   }
 }
 

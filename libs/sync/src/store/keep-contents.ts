@@ -66,7 +66,7 @@ function neededVersions(
 }
 
 /** True where the service made of the operation what is shown here. */
-function isAsShown(operation: LocalContent, size: number, parents: readonly string[]): boolean {
+export function isAsShown(operation: LocalContent, size: number, parents: readonly string[]): boolean {
   if (size !== operation.size) return false
   return operation.op !== 'append' || (parents[0] ?? null) === operation.assumed
 }

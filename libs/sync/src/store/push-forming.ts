@@ -5,6 +5,7 @@ import { currentFlight, storeFlight } from './flight.js'
 import { foldEntries } from './fold.js'
 import { announce, pushContentMax } from './append-entry.js'
 import { entryBytes, type JournalEntry } from './journal-entry.js'
+import { announceSettled } from './push-settling.js'
 import { encode } from './row-codec.js'
 import type { StoreState } from './store-state.js'
 import { inlineBytes, readSource, wireOperation, type Flight } from './wire-operations.js'
@@ -43,7 +44,9 @@ export function freezePush(state: StoreState, limits: PushLimits): FrozenPush | 
   showFolded(state, waiting, folded)
   for (const entry of chosen) state.journal.put({ ...entry, push: number })
   if (pushed !== undefined) return frozen(state, pushed.made, pushed.bytes)
-  // All that was looked at vanished: what stands behind it has its turn, after whoever waits for this thread.
+  // All that was looked at vanished, and nobody will answer for it: who waits for that is told now. What stands behind it has
+  // its turn, after whoever waits for this thread.
+  announceSettled(state, [])
   if (state.journal.size > 0) announce(state)
   return null
 }
@@ -91,9 +94,14 @@ function withinLimits(
   most: { readonly operations: number; readonly body: number; readonly content: number },
 ): JournalEntry[] {
   const chosen: JournalEntry[] = []
+  const appended = new Set<string | null>()
   let body = 0
   let content = 0
   for (const entry of entries) {
+    const { operation } = entry
+    // Where its append comes to lie is known by the answer only.
+    if (operation.op === 'write' && appended.has(operation.base)) break
+    if (operation.op === 'append') appended.add(operation.version)
     body += inlineBytes(entry) + ENVELOPE_BYTES
     content += entryBytes(entry)
     const full = chosen.length >= most.operations || body > most.body || content > most.content

@@ -6,6 +6,7 @@ import { keepContents } from './keep-contents.js'
 import { evict } from './eviction.js'
 import { currentFlight, dropFlight } from './flight.js'
 import type { Flight } from './wire-operations.js'
+import { rebaseAppended } from './rebase-appended.js'
 import { rejectEntry, type Reason } from './rejected-area.js'
 import { treeOperation } from './replay.js'
 import type { StoreState } from './store-state.js'
@@ -54,7 +55,7 @@ export function rejectPush(state: StoreState, reason: Reason): SettleOutcome {
  * them. A push that carried them, or whose own bytes are gone, is taken apart: what is left of it waits again [DUR-2].
  */
 export function rejectTorn(state: StoreState): void {
-  const torn = state.blobs.torn()
+  const { torn } = state.blobs
   if (torn.size === 0) return
   const reason = { code: 'bytes_lost', message: 'the power went before its bytes were on the disk' }
   const rejected = [...state.journal.entries()]
@@ -136,13 +137,16 @@ function settle(
   const isNews = commit !== null && commit.epoch === facts.epoch && commit.seq === facts.seq + 1
   const delta = isNews ? ownTimes(state, withAliases(commit.delta, verdict)) : NO_CHANGE
   const outcome = state.transactReloading(() => {
+    const rebased = answer === null ? undefined : rebaseAppended(state, verdict.done, answer)
     const changed = answer === null ? new Set<string>() : keepContents(state, verdict.done, answer)
     for (const { entry } of verdict.done) {
       state.journal.storeEntryGone(entry.seq)
       // Before the rejected are kept: what these stand on is from now on a version of the service.
       state.journal.remove(entry.seq)
     }
-    const rejected = verdict.rejected.map(({ entry, reason }) => rejectEntry(state, entry, reason))
+    const rejected = verdict.rejected.map(({ entry, reason }) =>
+      rejectEntry(state, rebased?.get(entry.seq) ?? entry, reason),
+    )
     for (const entry of verdict.again) {
       state.database.sql('update journal set push = 0 where seq = ?').run(entry.seq)
       state.journal.put({ ...entry, push: 0 })
@@ -186,7 +190,8 @@ export function storeAliases(state: StoreState, delta: TreeDelta): void {
   }
 }
 
-function announceSettled(state: StoreState, rejected: readonly RejectedItem[]): void {
+/** Tells who waits how far the journal is done with. */
+export function announceSettled(state: StoreState, rejected: readonly RejectedItem[]): void {
   let through = state.journal.tail
   for (const { seq } of state.journal.entries()) {
     through = seq - 1

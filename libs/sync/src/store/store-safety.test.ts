@@ -237,6 +237,60 @@ describe('bounds', () => {
     expect(fixture.text(ino) === written.toString()).toBe(true)
   })
 
+  it('a full disk in the middle of a save by backup leaves each name with its own file', () => {
+    let failures = 0
+    for (let pad = 0; pad < 40; pad++) {
+      const side = new StoreFixture()
+      side.snapshot(service)
+      side.put(`notes-${pad}`, 'old')
+      side.sync(service)
+      side.store.close()
+      const small = new StoreFixture({ path: side.folder, databaseBytesMax: 131_072 })
+      const { store } = small
+      store.rename(1, `notes-${pad}`, 1, `notes-${pad}~`, 'none')
+      small.put(`notes-${pad}`, 'new')
+      storeErrorOf(() => {
+        const target = 'x'.repeat(700 + 20 * pad)
+        for (let link = 0; ; link++) store.symlink(1, `${link}`, target, { uid: 0, gid: 0 })
+      })
+      const names = [`notes-${pad}`, `notes-${pad}~`]
+      const before = names.map((name) => store.lookup(1, name)?.ino ?? 0)
+      try {
+        store.unlink(1, `notes-${pad}~`)
+      } catch (error) {
+        if (!isStoreError(error, 'disk_full')) throw error
+        failures++
+        expect(names.map((name) => store.lookup(1, name)?.ino)).toEqual(before)
+        expect(before.map((ino) => small.text(ino))).toEqual(['new', 'old'])
+      }
+      small.remove()
+    }
+    expect(failures).toBeGreaterThan(0)
+  })
+
+  it('a full disk that has no room for dropping what is cached fails nothing that is done', () => {
+    fixture.store.close()
+    const database = new DatabaseSync(join(fixture.folder, 'store.db'))
+    // Dropping takes more room than there is.
+    database.exec(`create trigger dropping before delete on cache begin
+      insert into aliases values ('room', hex(zeroblob(8000000))); end`)
+    database.close()
+    fixture = new StoreFixture({
+      path: fixture.folder,
+      databaseBytesMax: 4_000_000,
+      cacheBytesMax: 10_000,
+    })
+    let settled = 0
+    fixture.store.listen(({ kind }) => void (kind === 'settled' && settled++))
+    const ino = fixture.put('a', 'x'.repeat(30_000))
+    expect(fixture.push(service)).toBe(true)
+    expect([settled, fixture.store.status().journal.entries]).toEqual([1, 0])
+    // Stored now, it need not be kept any more.
+    fixture.store.setStored(service.head)
+    expect(fixture.store.status()).toMatchObject({ stored: service.head, cacheBytes: 30_000 })
+    expect(fixture.text(ino)).toHaveLength(30_000)
+  })
+
   it('a full disk while a remote change is folded leaves the store where it was', () => {
     const other = new StoreFixture()
     other.snapshot(service)
