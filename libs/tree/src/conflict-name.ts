@@ -16,6 +16,12 @@ export function conflictName(name: Name, agentName: string, taken: (name: Name) 
   }
 }
 
+/** True where a name is one that a conflict copy gets. */
+export function isConflictName(name: Name): boolean {
+  // Asked of every name of a tree: the look for the word alone decides nearly all.
+  return name.includes('conflict') && /(^conflict|\.conflict)-.+-\d+(\.[^.]*)?$/.test(name)
+}
+
 function fit(stem: string, suffix: string): Name {
   const characters = Array.from(stem)
   while (characters.length > 0 && nameBytes(characters.join('') + suffix) > NAME_BYTES_MAX) characters.pop()

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { isContentOperation, applyStructure } from './apply.js'
 import { applyContent, planContent } from './content.js'
 import { pathOf } from './ancestry.js'
+import { conflictName, isConflictName } from './conflict-name.js'
 import { MemoryTree } from './memory-tree.js'
 import { Overlay } from './overlay.js'
 import { Refusal, type ApplyContext } from './outcome.js'
@@ -138,6 +139,15 @@ describe('[CON-5] trees', () => {
     ])
     expect(commit(tree, { op: 'removexattr', node: file, name: 'user.a' }, 6)).toBe('applied')
     expect(set('user.c', 7)).toBe('applied')
+  })
+
+  it('a conflict copy is told by its name, and nothing else is', () => {
+    for (const name of ['notes.md', 'a', 'archive.tar.gz', 'x'.repeat(255), `${'y'.repeat(250)}.json`]) {
+      const copy = conflictName(name, 'agent-7', () => false)
+      expect([isConflictName(copy), isConflictName(name)]).toEqual([true, false])
+    }
+    for (const name of ['conflict', 'conflicts.md', 'merge.conflict-notes.md', 'a.conflict.md'])
+      expect(isConflictName(name)).toBe(false)
   })
 
   it('rename and edit commute', () => {

@@ -219,7 +219,7 @@ async function statusOf(session: MountSession): Promise<MountStatus> {
     acknowledged: status.seq,
     stored: status.stored,
     rejected: status.rejected,
-    conflicts: 0,
+    conflicts: status.conflicts,
   }
 }
 

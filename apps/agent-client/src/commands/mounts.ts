@@ -59,6 +59,7 @@ export async function status(context: CommandContext, directory: string | undefi
     `${it.journaled} journaled`,
     `seq ${it.acknowledged}`,
     `stored ${it.stored}`,
+    it.conflicts > 0 ? `${it.conflicts} conflict copies` : '',
     it.rejected > 0 ? `${it.rejected} REJECTED, see ${it.dir}/.agentfs/rejected` : '',
   ])
   if (mounts.length === 0)

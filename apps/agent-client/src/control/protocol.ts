@@ -29,6 +29,7 @@ const mountStatus = z.object({
   /** The newest seq that is in the object store. */
   stored: z.int(),
   rejected: z.int(),
+  /** Conflict copies that stand in the home. */
   conflicts: z.int(),
 })
 /** How a mount is. */

@@ -121,7 +121,10 @@ describe('concurrent edits [CON-5]', () => {
     for (const side of [here, there]) {
       expect(side.textAt('notes.md', service)).toBe('here')
       expect(side.textAt('notes.conflict-reference-1.md', service)).toBe('there')
+      expect(side.store.status().conflicts).toBe(1)
     }
+    here.store.unlink(1, 'notes.conflict-reference-1.md')
+    expect(here.store.status().conflicts).toBe(0)
   })
 
   it('what is written on a version that became a conflict copy goes to the copy', () => {

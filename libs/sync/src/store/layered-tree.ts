@@ -1,5 +1,5 @@
 import type { Name, NodeImage, TreeDelta } from '@agentfs/contracts'
-import type { EntryKey, ListingReader } from '@agentfs/tree'
+import { type EntryKey, isConflictName, type ListingReader } from '@agentfs/tree'
 
 /**
  * The tree as the mount shows it, and what must be known to go back to the confirmed one: the confirmed values of all
@@ -18,6 +18,7 @@ export class LayeredTree implements ListingReader {
   /** The names that nodes lost locally: what they are called in the confirmed tree. */
   readonly #lostNames = new Map<string, EntryKey[]>()
   readonly #localAliases = new Set<string>()
+  #conflictCopies = 0
 
   node(id: string): NodeImage | undefined {
     return this.#nodes.get(id)
@@ -70,6 +71,11 @@ export class LayeredTree implements ListingReader {
 
   get size(): number {
     return this.#nodes.size
+  }
+
+  /** Names that conflict copies have. */
+  get conflictCopies(): number {
+    return this.#conflictCopies
   }
 
   /** The confirmed image of a node, whatever was done to it locally. */
@@ -237,6 +243,9 @@ export class LayeredTree implements ListingReader {
     let children = this.#children.get(parent)
     const before = children?.get(name)
     if (before === node) return
+    if ((before === undefined) !== (node === undefined) && isConflictName(name)) {
+      this.#conflictCopies += node === undefined ? -1 : 1
+    }
     if (before !== undefined) {
       this.#dropName(before, parent, name)
       this.#countDirectory(parent, before, -1)

@@ -313,6 +313,7 @@ export class LocalStore implements FilesystemStore, EngineStore {
       journal: { entries: journal.size, bytes: journal.bytes, oldestAtMs },
       pushInFlight: currentFlight(this.#state)?.number ?? null,
       rejected: countRejected(this.#state),
+      conflicts: tree.conflictCopies,
       nodes: tree.size,
       cacheBytes: cache.bytes,
       revoked: facts.revoked,

@@ -77,6 +77,8 @@ export interface StoreStatus {
   readonly journal: { readonly entries: number; readonly bytes: number; readonly oldestAtMs: number | null }
   readonly pushInFlight: number | null
   readonly rejected: number
+  /** Conflict copies in the tree as the mount shows it [CON-3]. */
+  readonly conflicts: number
   readonly nodes: number
   readonly cacheBytes: number
   readonly revoked: boolean
