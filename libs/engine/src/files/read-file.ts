@@ -1,7 +1,19 @@
 import { AgentfsError, PART_BYTES_MAX } from '@agentfs/contracts'
-import { type AgentRow, findKeys, findPartsOfSmall, type NodeRow } from '@agentfs/storage'
+import {
+  type AgentRow,
+  findKeys,
+  findPartsOfSmall,
+  findVersionsWithKeys,
+  type KeyRow,
+  type NodeRow,
+  openingKeysOf,
+  type PartOfSmall,
+  type TenantTransaction,
+  type VersionRow,
+} from '@agentfs/storage'
 import type { ByteRangeRequest, ContentChoice, NodeRef, OpenedContent } from '../api/files-api.js'
 import type { Caller } from '../caller.js'
+import type { RowsAtHand } from '../reads/content-reader.js'
 import type { ContentIds } from '../reads/known-places.js'
 import type { OpenedVersion } from '../reads/version-opener.js'
 import type { FilesTools } from './files-tools.js'
@@ -39,7 +51,8 @@ export async function readFile(
   if (node.kind === 'symlink') {
     throw new AgentfsError('invalid_request', { path, detail: 'this is a symbolic link; read what it names' })
   }
-  const version = await openChosen(tools, caller, agent, node, options)
+  const opening = await openChosen(tools, caller, agent, node, options)
+  const version = opening?.version
   const size = version?.size ?? 0
   const range = rangeOf(size, options.range)
   const opened = {
@@ -62,7 +75,15 @@ export async function readFile(
   }
   const body =
     to - from <= PART_BYTES_MAX
-      ? await tools.reader.read(scope, agent.agentId, version.layout, from, to, 'keep', ahead)
+      ? await tools.reader.read(
+          scope,
+          agent.agentId,
+          version.layout,
+          from,
+          to,
+          'keep',
+          ahead ?? opening?.atHand,
+        )
       : tools.reader.stream(scope, agent.agentId, version.layout, from, to)
   return { ...opened, body }
 }
@@ -77,6 +98,12 @@ function contentIdsOf({ versionId, layout }: OpenedVersion): ContentIds {
   }
 }
 
+/** A version opened, with the rows that came with it of what its content is read by. */
+interface ChosenVersion {
+  readonly version: OpenedVersion
+  readonly atHand?: RowsAtHand
+}
+
 /** The chosen version, opened; undefined for a file without content whose head was asked for. */
 async function openChosen(
   tools: FilesTools,
@@ -84,28 +111,55 @@ async function openChosen(
   agent: AgentRow,
   node: NodeRow,
   options: ReadOptions,
-): Promise<OpenedVersion | undefined> {
+): Promise<ChosenVersion | undefined> {
   const { scope } = caller.principal
   const ofHead = options.version === undefined && options.at === undefined
   if (ofHead && node.headVersion === null) return undefined
   // An opened manifest holds no bytes: those still need their keys' rows, which every read looks at.
   const known = ofHead ? tools.opener.remembered(scope, node.headVersion ?? '') : undefined
-  if (known !== undefined && known.size > 0) return known
-  const { row, keyRows, parts } = await tools.database.withTenant(scope, async (tx) => {
-    const found = await findChosen(tx, agent.agentId, node, options)
-    if (found === undefined) return { row: undefined, keyRows: [], parts: [] }
-    const [rows, beside] = await Promise.all([
-      findKeys(tx, [found.keyId]),
-      findPartsOfSmall(tx, agent.agentId, [found.versionId]),
-    ])
-    return { row: found, keyRows: rows, parts: beside }
-  })
+  if (known !== undefined && known.size > 0) return { version: known }
+  const { agentId } = agent
+  const found = await (ofHead
+    ? tools.database.readTenant(scope, (tx) => findHead(tx, agentId, node.headVersion ?? ''))
+    : tools.database.withTenant(scope, (tx) => findOther(tx, agentId, node, options)))
+  const { row, keys: keyRows, parts } = found
   if (row === undefined) throw new AgentfsError('not_found', { detail: 'there is no such version' })
   const [keys] = await Promise.all([
     tools.vault.unwrap(scope, keyRows),
     options.metadataOnly === true ? undefined : tools.opener.prefetch(scope, [row], parts),
   ])
-  return tools.opener.open(scope, agent.agentId, row, keys)
+  const version = await tools.opener.open(scope, agentId, row, keys)
+  return { version, atHand: { parts, keys: keyRows } }
+}
+
+interface FoundVersion {
+  readonly row: VersionRow | undefined
+  readonly keys: readonly KeyRow[]
+  readonly parts: readonly PartOfSmall[]
+}
+
+/** In one round trip: a cold read waits for little else but the object store. */
+async function findHead(tx: TenantTransaction, agentId: string, versionId: string): Promise<FoundVersion> {
+  const [[row], parts] = await Promise.all([
+    findVersionsWithKeys(tx, agentId, [versionId]),
+    findPartsOfSmall(tx, agentId, [versionId]),
+  ])
+  return { row, keys: row === undefined ? [] : openingKeysOf([row]), parts }
+}
+
+async function findOther(
+  tx: TenantTransaction,
+  agentId: string,
+  node: NodeRow,
+  choice: ContentChoice,
+): Promise<FoundVersion> {
+  const row = await findChosen(tx, agentId, node, choice)
+  if (row === undefined) return { row, keys: [], parts: [] }
+  const [keys, parts] = await Promise.all([
+    findKeys(tx, [row.keyId]),
+    findPartsOfSmall(tx, agentId, [row.versionId]),
+  ])
+  return { row, keys, parts }
 }
 
 /** The bytes a range asks for of a content; null where it lies wholly beyond the end. */

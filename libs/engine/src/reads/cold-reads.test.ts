@@ -65,6 +65,22 @@ describe('a cold read of a small file costs one GET', () => {
     expect(counts).toEqual(counts.map(() => 1))
   })
 
+  it('and asks Postgres for its path, then for its version with parts and keys, and for nothing after that', async () => {
+    const fresh = running.another()
+    const [warming = '', path = ''] = some()
+    await fresh.files.read(caller, agent, { path: warming })
+    running.statements.clear()
+    await fresh.files.read(caller, agent, { path })
+    const asked = [...running.statements].filter((text) =>
+      /from (entries|nodes|versions|parts|content_keys)\b/.test(text),
+    )
+    expect(asked).toEqual([
+      expect.stringContaining('recursive walk'),
+      expect.stringContaining('prefix_of'),
+      expect.stringContaining('part_ids'),
+    ])
+  })
+
   it('where many read the same file at once, once for all', async () => {
     const fresh = running.another()
     const [path = ''] = some()

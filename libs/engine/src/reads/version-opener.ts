@@ -1,7 +1,13 @@
 import type { TenantScope } from '@agentfs/access'
 import { AgentfsError } from '@agentfs/contracts'
 import { type Manifest, openManifest, verifyPagedExtents } from '@agentfs/crypto'
-import type { PartOfSmall, TenantTransaction, VersionRow, WithKey } from '@agentfs/storage'
+import {
+  openingKeysOf,
+  type PartOfSmall,
+  type TenantTransaction,
+  type VersionRow,
+  type WithKey,
+} from '@agentfs/storage'
 import { cutAt } from '../content/extents.js'
 import { inlineLayout, lastPageOf, type Layout } from '../content/layout.js'
 import type { KeyVault, UsableKey } from '../keys/key-vault.js'
@@ -67,9 +73,8 @@ export class VersionOpener {
   }
 
   async #openedStaged(scope: TenantScope, row: WithKey<VersionRow>): Promise<OpenedVersion | undefined> {
-    if (row.sealed === null || row.openingKeyId === null || row.prefixOf !== null) return undefined
-    const keyRow = { keyId: row.openingKeyId, keyVersion: row.keyVersion, wrapped: row.wrapped }
-    const [key] = (await this.#vault.unwrap(scope, [keyRow])).values()
+    if (row.sealed === null || row.prefixOf !== null) return undefined
+    const [key] = (await this.#vault.unwrap(scope, openingKeysOf([row]))).values()
     if (key === undefined) return undefined
     const manifest = openManifest({ tenantId: scope.tenantId, ...key }, row.versionId, row.sealed)
     // A manifest of the first releases needs all its pages to be believed: that is left to another preparation.

@@ -117,11 +117,10 @@ const SMALL_BYTES = 64 * 1024
 /** A version of more parts than this is no longer read in one go. */
 const SMALL_PARTS_MAX = 16
 
-/** A part of a small version, and where in the object store it is. */
-export interface PartOfSmall extends SealedPlace {
+/** A part of a small version, which is in the object store. */
+export interface PartOfSmall extends PartRow {
   /** Of a version that names it. */
   readonly versionId: string
-  readonly partId: string
 }
 
 /**
@@ -134,7 +133,8 @@ export function findPartsOfSmall(
   versionIds: readonly string[],
 ): Promise<PartOfSmall[]> {
   return tx.query<PartOfSmall>`
-    select v.version_id, p.part_id, null as sealed, p.sealed_length, o.object_key, p.object_offset
+    select v.version_id, p.part_id, p.node_id, p.key_id, p.size, p.content_mac, p.seq is not null as named, null as sealed,
+      p.sealed_length, p.object_id, o.object_key, p.object_offset
     from unnest(${arrayLiteral(versionIds)}::uuid[]) as w(id)
     cross join lateral (
       select version_id, part_ids from versions
@@ -142,7 +142,7 @@ export function findPartsOfSmall(
         and size <= ${SMALL_BYTES} and cardinality(part_ids) <= ${SMALL_PARTS_MAX} offset 0) v
     cross join lateral unnest(v.part_ids) as n(id)
     cross join lateral (
-      select part_id, sealed_length, object_id, object_offset from parts
+      select * from parts
       where tenant_id = ${tx.tenantId} and agent_id = ${agentId} and part_id = n.id and sealed is null
         and sealed_length <= ${2 * SMALL_BYTES} offset 0) p
     cross join lateral (

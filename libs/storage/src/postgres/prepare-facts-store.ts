@@ -37,6 +37,13 @@ export type WithKey<Row> = Row & {
   readonly wrapped: Uint8Array
 }
 
+/** The keys that came with rows. */
+export function openingKeysOf(rows: readonly WithKey<object>[]): KeyRow[] {
+  return rows.flatMap(({ openingKeyId, keyVersion, wrapped }) =>
+    openingKeyId === null ? [] : [{ keyId: openingKeyId, keyVersion, wrapped }],
+  )
+}
+
 /** Reads what content operations are built on, in one round trip: every query is sent before the first is awaited. */
 export async function findPrepareFacts(
   tx: TenantTransaction,
@@ -50,9 +57,7 @@ export async function findPrepareFacts(
     needs.keyIds.length === 0 ? [] : findKeys(tx, needs.keyIds),
     needs.partIds.length === 0 ? [] : findPartFacts(tx, agentId, needs.partIds),
   ])
-  const found = [...nodes, ...versions, ...heads].flatMap(({ openingKeyId, keyVersion, wrapped }) =>
-    openingKeyId === null ? [] : [{ keyId: openingKeyId, keyVersion, wrapped }],
-  )
+  const found = openingKeysOf([...nodes, ...versions, ...heads])
   return { nodes, versions: [...versions, ...heads], keys: [...keys, ...found], parts }
 }
 
