@@ -1,7 +1,8 @@
 import { AgentfsError, type CopyRequest, type WriteAnswer } from '@agentfs/contracts'
 import type { AgentRow } from '@agentfs/storage'
 import type { Caller } from '../caller.js'
-import { type FilesTools, resolvePath } from './files-tools.js'
+import type { FilesTools } from './files-tools.js'
+import { resolvePath } from './resolved-path.js'
 import { conflict, putFile } from './put-file.js'
 import { readFile } from './read-file.js'
 

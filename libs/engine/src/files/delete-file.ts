@@ -2,7 +2,8 @@ import { AgentfsError, type Erasure, isAgentfsError, type Operation } from '@age
 import { type AgentRow, type ErasedKeys, eraseNodes, listBelow, type NodeRow } from '@agentfs/storage'
 import type { Caller } from '../caller.js'
 import type { PlannedOperation } from '../commit/planned-operation.js'
-import { type FilesTools, requireNode, resolvePath } from './files-tools.js'
+import type { FilesTools } from './files-tools.js'
+import { requireNode, resolvePath } from './resolved-path.js'
 import { conflict } from './put-file.js'
 
 /** Nodes that one request deletes at most. */

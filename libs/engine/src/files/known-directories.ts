@@ -3,7 +3,7 @@ import { joinPath, parsePath } from '@agentfs/contracts'
 import type { NodeRow } from '@agentfs/storage'
 import { pathOf, type TreeReader } from '@agentfs/tree'
 import { RecentMap } from '../reads/recent-map.js'
-import type { ResolvedPath } from './files-tools.js'
+import type { ResolvedPath } from './resolved-path.js'
 
 /** Rows of directories: those of a path count one by one. */
 const ROWS_MAX = 10_000

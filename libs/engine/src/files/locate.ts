@@ -19,11 +19,12 @@ import type { Caller } from '../caller.js'
 import type { RowsAtHand } from '../reads/content-reader.js'
 import { type ContentIds, isSameHead } from '../reads/known-places.js'
 import { reachesWholeHome } from '../sync/whole-home.js'
-import { type FilesTools, requireNode, resolvedFrom } from './files-tools.js'
+import type { FilesTools } from './files-tools.js'
+import { requireNode, resolvedFrom } from './resolved-path.js'
 import type { StoredPosition } from './stat-of.js'
 
 /** What came with a look-up of what the content was read by last: of use where the node still has that version. */
-export interface RowsAhead extends RowsAtHand {
+interface RowsAhead extends RowsAtHand {
   readonly versionId: string
 }
 

@@ -1,5 +1,5 @@
 import { AgentfsError, type Operation, uuidv7 } from '@agentfs/contracts'
-import type { ResolvedPath } from './files-tools.js'
+import type { ResolvedPath } from './resolved-path.js'
 
 /** Where the last name of a path goes, and the operations that make the directories missing on the way. */
 export interface Destination {

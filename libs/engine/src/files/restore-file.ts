@@ -19,7 +19,8 @@ import { layoutHash, paged, partIdsOf } from '../content/layout.js'
 import { macKeyOf } from '../content/seal-part.js'
 import type { UsableKey } from '../keys/key-vault.js'
 import type { OpenedVersion } from '../reads/version-opener.js'
-import { type FilesTools, requireFile, resolvePath } from './files-tools.js'
+import type { FilesTools } from './files-tools.js'
+import { requireFile, resolvePath } from './resolved-path.js'
 import { answerOf, unchangedAnswer } from './write-answer.js'
 
 /** Makes an old version the head again, as a new version that shares its parts; brings a deleted file back. */
