@@ -6,6 +6,7 @@ import { parseRange } from '../http/byte-range.js'
 import { hasVersion } from '../http/conditions.js'
 import { contentTypeOf } from '../http/content-type.js'
 import { withFileHeaders } from '../http/file-reply.js'
+import { freedOnceSent } from '../http/freed-once-sent.js'
 import { sendProblem } from '../http/problem-filter.js'
 
 /** Answers reads: 200, 206, 304, 416; bodies above 1 MiB as a stream. */
@@ -89,6 +90,6 @@ function send(reply: FastifyReply, opened: OpenedContent): void {
   void reply.send(
     body instanceof Uint8Array
       ? Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-      : Readable.from(body, { objectMode: false }),
+      : freedOnceSent(body, reply.raw),
   )
 }
