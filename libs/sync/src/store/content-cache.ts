@@ -4,6 +4,9 @@ import type { StoreDatabase } from './store-database.js'
 /** Contents travel and are kept by blocks of this size. */
 export const BLOCK_BYTES = 1_048_576
 
+/** Whether a cached block may go: any time, only where nothing else can, or not at all. */
+export type Evictable = 'freely' | 'last' | 'never'
+
 /** How many blocks are lent where the disk has no room for them: as many as one read may need at once, and a few. */
 const LENT_BLOCKS_MAX = 8
 
@@ -71,7 +74,7 @@ export class ContentCache {
     this.adopt(version, block, this.#blobs.add(bytes), bytes.length)
   }
 
-  /** Keeps a block in memory for the reads that wait for it, where the disk has no room: it is gone soon. */
+  /** Keeps a block in memory for the reads that wait for it, where there is no room for it: it is gone soon. */
   lend(version: string, block: number, bytes: Uint8Array): void {
     this.#lent.set(`${version}/${block}`, Buffer.from(bytes))
     const [oldest] = this.#lent.keys()
@@ -82,7 +85,8 @@ export class ContentCache {
   adopt(version: string, block: number, blob: number, length: number): void {
     this.#database
       .sql('insert into cache (version, block, blob, length, used) values (?, ?, ?, ?, ?)')
-      .run(version, block, blob, length, this.#tick)
+      // Each newer than the last: a block that a read waits for must not be the first to go again.
+      .run(version, block, blob, length, this.#tick++)
     this.#bytes += length
   }
 
@@ -112,20 +116,23 @@ export class ContentCache {
     this.#bytes = 0
   }
 
-  /** Drops the least recently used blocks above the budget, but for pinned versions. Within a transaction. */
-  evict(pinned: ReadonlySet<string>): void {
+  /** Drops the least recently used blocks above the budget, as far as they may go. Within a transaction. */
+  evict(evictable: (version: string, block: number) => Evictable): void {
     this.#recordUse()
     const goal = this.#bytesMax * 0.9
-    for (const row of this.#database
-      .sql('select version, block, blob, length from cache order by used limit 10000')
-      .all()) {
+    for (const which of ['freely', 'last'] as const) {
       if (this.#bytes <= goal) break
-      if (pinned.has(String(row['version']))) continue
-      this.#database
-        .sql('delete from cache where version = ? and block = ?')
-        .run(String(row['version']), Number(row['block']))
-      this.#blobs.remove(Number(row['blob']))
-      this.#bytes -= Number(row['length'])
+      const rows = this.#database
+        .sql('select version, block, blob, length from cache order by used limit 10000')
+        .all()
+      for (const row of rows) {
+        if (this.#bytes <= goal) break
+        const [version, block] = [String(row['version']), Number(row['block'])]
+        if (evictable(version, block) !== which) continue
+        this.#database.sql('delete from cache where version = ? and block = ?').run(version, block)
+        this.#blobs.remove(Number(row['blob']))
+        this.#bytes -= Number(row['length'])
+      }
     }
     this.#evictAbove = Math.max(this.#bytesMax, this.#bytes * 1.05)
   }

@@ -152,7 +152,7 @@ function settle(
   state.flight = null
   evict(state)
   announceSettled(state, outcome.rejected)
-  return outcome
+  return { ...outcome, crowded: state.cache.room === 0 }
 }
 
 /** Writes new aliases' rows. */
