@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { AgentfsError, type FileReadQuery } from '@agentfs/contracts'
+import { AgentfsError, type FileReadQuery, freeBytes } from '@agentfs/contracts'
 import type { Caller, FilesApi, NodeRef, OpenedContent } from '@agentfs/engine'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { parseRange } from '../http/byte-range.js'
@@ -60,6 +60,9 @@ export class FileReader {
   }
 }
 
+/** Up to here bytes are left to the collector. */
+const SMALL_BYTES_MAX = 65_536
+
 /** A stream, though empty: of any other body Fastify takes the length, and says 0. */
 function sendHead(reply: FastifyReply, size: number): void {
   void reply.header('content-length', String(size)).send(Readable.from([]))
@@ -87,6 +90,10 @@ function send(reply: FastifyReply, opened: OpenedContent): void {
   const { body, range, size } = opened
   const length = range === null ? size : range.to - range.from
   reply.header('content-length', String(length))
+  if (body instanceof Uint8Array && body.length > SMALL_BYTES_MAX) {
+    // Once all of it is with the system; a connection that ends before leaves it to the collector.
+    reply.raw.once('finish', () => freeBytes(body))
+  }
   void reply.send(
     body instanceof Uint8Array
       ? Buffer.from(body.buffer, body.byteOffset, body.byteLength)

@@ -61,9 +61,11 @@ export async function readFile(
   if (rows === undefined && guessedPath !== null && size <= PART_BYTES_MAX) {
     tools.ahead.remember(scope, agent.agentId, guessedPath, guessOf(version))
   }
+  // Who takes a large file part by part, as a mount does, keeps what it has and asks for none twice.
+  const use = to - from === PART_BYTES_MAX && size > PART_BYTES_MAX ? 'once' : 'keep'
   const body =
     to - from <= PART_BYTES_MAX
-      ? await tools.reader.read(scope, agent.agentId, version.layout, from, to, 'keep', rows)
+      ? await tools.reader.read(scope, agent.agentId, version.layout, from, to, use, rows)
       : tools.reader.stream(scope, agent.agentId, version.layout, from, to)
   return { ...opened, body }
 }
