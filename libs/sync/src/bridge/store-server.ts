@@ -1,4 +1,5 @@
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
+import { freeBytes } from '@agentfs/contracts'
 import type { EngineStore } from '../store/engine-store.js'
 import { packError, unpackError, type WireError } from '../store/store-error.js'
 import type { StoreEvent } from '../store/store-types.js'
@@ -71,7 +72,10 @@ export class StoreServer {
       return undefined
     }
     const call = this.#store[method] as (...values: readonly unknown[]) => unknown
-    return call.apply(this.#store, [...args])
+    const value = call.apply(this.#store, [...args])
+    // The block of this message is nobody else's, and is kept sealed, or lent as a copy.
+    if (method === 'provide' && second instanceof Uint8Array) freeBytes(second)
+    return value
   }
 
   #send(reply: BridgeReply, given: readonly ArrayBuffer[] = []): void {
