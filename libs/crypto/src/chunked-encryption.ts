@@ -10,7 +10,7 @@ import {
   type KeyObject,
   timingSafeEqual,
 } from 'node:crypto'
-import { AgentfsError } from '@agentfs/contracts'
+import { AgentfsError, freeBytes } from '@agentfs/contracts'
 import { GCM_NONCE_BYTES, GCM_TAG_BYTES, KEY_BYTES } from './aes-gcm.js'
 import { hkdfExpand } from './hkdf.js'
 import { nextSalt } from './salts.js'
@@ -161,14 +161,10 @@ function openChunk(keys: MessageKeys, index: number, sealed: Uint8Array, target:
   moveInto(target, 0, plaintext)
 }
 
-/**
- * Copies what a cipher gave out and frees it at once. It has its memory for itself, outside of the collected heap: left to
- * the collector, such pieces make it run over the whole heap some ten times for each 100 MB that are sealed or opened.
- */
+/** Copies what a cipher gave out and frees it: some ten runs of the collector less for each 100 MB sealed or opened. */
 function moveInto(target: Buffer, at: number, piece: Buffer): void {
   target.set(piece, at)
-  const { buffer } = piece
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === piece.length) buffer.transfer(0)
+  freeBytes(piece)
 }
 
 function corrupt(reason: string, details: Record<string, unknown> = {}, cause?: unknown): AgentfsError {

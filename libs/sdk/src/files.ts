@@ -10,7 +10,8 @@ import type {
 import type { Http, RequestBody, RequestOptions } from './http.js'
 import { encodePath } from './paths.js'
 import { SyncRoutes } from './sync.js'
-import { upload, type UploadOptions, type UploadSource } from './upload.js'
+import { upload, type UploadOptions } from './upload.js'
+import type { UploadSource } from './upload-source.js'
 import type { WriteBody, WriteOptions } from './write-options.js'
 
 /** What a reader may ask for. */

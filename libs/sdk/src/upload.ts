@@ -1,7 +1,6 @@
 import {
   AgentfsError,
   isAgentfsError,
-  PART_BYTES_MAX,
   RETRIABLE,
   uuidv7,
   type Stat,
@@ -9,13 +8,9 @@ import {
 } from '@agentfs/contracts'
 import type { Http } from './http.js'
 import type { SyncRoutes } from './sync.js'
+import { knownSize, type Piece, piecesOf, type UploadSource } from './upload-source.js'
+import { arrivedParts, type BegunPart, sha256Hex, type UploadStore } from './upload-store.js'
 import type { WriteBody, WriteOptions } from './write-options.js'
-
-/** What can be uploaded: bytes, a Blob or File, or a stream of bytes, which is read once. */
-export type UploadSource = Uint8Array | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>
-
-/** Bytes of a file, 1 MiB but for the last, with their memory for themselves. */
-type Piece = Uint8Array<ArrayBuffer>
 
 /** How far an upload is. */
 export interface UploadProgress {
@@ -32,6 +27,10 @@ export interface UploadOptions extends Omit<WriteOptions, 'timeoutMs'> {
   readonly retryMs?: number
   /** Parts that are sent at once, each of 1 MiB, and held until they are answered; 4 where absent. */
   readonly parallel?: number
+  /** Lets the upload go on where an earlier one of the same source to the same path was cut, in another process too. */
+  readonly resume?: UploadStore
+  /** Called once, before anything is sent, where parts of an earlier upload have arrived: `bytes` says how many. */
+  readonly onResume?: (progress: UploadProgress) => void
 }
 
 /** Where an upload goes. */
@@ -41,6 +40,7 @@ export interface UploadTarget {
   /** The files of the agent, as `Files` has them. */
   readonly files: {
     stat(path: string): Promise<Stat>
+    versionsOfNode(node: string, options: { limit?: number }): Promise<unknown>
     write(path: string, body: WriteBody, options?: WriteOptions): Promise<WriteAnswer>
   }
   readonly sync: Pick<SyncRoutes, 'putPart' | 'missingParts'>
@@ -90,17 +90,40 @@ async function uploadPieces(
     const body = ReadableStream.from(chained(first.value, second.value, pieces))
     return target.files.write(path, body, { ...withoutUndefined(options), timeoutMs: WHOLE_MS })
   }
-  const parts = new PartUpload(target, await nodeAt(target, path), bytesOf, options)
+  const { node, arrived } = await beginning(target, path, options)
+  if (arrived.size > 0) {
+    const bytes = [...arrived.values()].reduce((sum, part) => sum + part.bytes, 0)
+    options.onResume?.({ bytes, bytesOf })
+  }
+  const parts = new PartUpload(target, { node, arrived, bytesOf }, options)
   await parts.add(first.value)
   await parts.add(second.value)
   for await (const piece of pieces) await parts.add(piece)
-  return parts.compose(path)
+  const answer = await parts.compose(path)
+  await options.resume?.clear()
+  return answer
+}
+
+/** Which file the parts are for, and those of an earlier upload that need not be sent. */
+interface Beginning {
+  readonly node: string
+  readonly arrived: ReadonlyMap<number, BegunPart>
+}
+
+async function beginning(target: UploadTarget, path: string, options: UploadOptions): Promise<Beginning> {
+  const begun = (await options.resume?.load()) ?? []
+  const node = (await standingNode(target, path)) ?? (await plannedNode(target, begun)) ?? uuidv7()
+  const own = begun.filter((part) => part.node === node)
+  // Sealed for a file that is gone, or is another one by now.
+  if (own.length === 0 && begun.length > 0) await options.resume?.clear()
+  return { node, arrived: await arrivedParts(target.sync, own, options.signal) }
 }
 
 /** The parts of one upload, a few of them under way. */
 class PartUpload {
   readonly #target: UploadTarget
   readonly #node: string
+  readonly #known: ReadonlyMap<number, BegunPart>
   readonly #bytesOf: number | null
   readonly #options: UploadOptions
   readonly #parts: (string | null)[] = []
@@ -109,9 +132,14 @@ class PartUpload {
   #size = 0
   #arrived = 0
 
-  constructor(target: UploadTarget, node: string, bytesOf: number | null, options: UploadOptions) {
+  constructor(
+    target: UploadTarget,
+    { node, arrived, bytesOf }: Beginning & { readonly bytesOf: number | null },
+    options: UploadOptions,
+  ) {
     this.#target = target
     this.#node = node
+    this.#known = arrived
     this.#bytesOf = bytesOf
     this.#options = options
   }
@@ -125,8 +153,18 @@ class PartUpload {
       this.#tell(piece.length)
       return
     }
+    const { resume } = this.#options
+    const index = this.#parts.length
+    const sha256 = resume === undefined ? '' : await sha256Hex(piece)
+    const known = this.#known.get(index)
+    if (known?.sha256 === sha256) {
+      this.#parts.push(known.part)
+      this.#tell(piece.length)
+      return
+    }
     const part = uuidv7()
     this.#parts.push(part)
+    await resume?.save({ node: this.#node, part, index, bytes: piece.length, sha256 })
     const sending = this.#send(part, piece)
       .catch((error: unknown) => void (this.#failure ??= { error }))
       .finally(() => this.#underWay.delete(sending))
@@ -213,13 +251,27 @@ async function* chained<T>(first: T, second: T, rest: AsyncIterable<T>): AsyncGe
   yield* rest
 }
 
-/** The file at a path, or an id for the one to come: parts are sealed with its key. */
-async function nodeAt({ files }: UploadTarget, path: string): Promise<string> {
+/** The file at a path, with whose key its parts are sealed; undefined where it is still to come. */
+async function standingNode({ files }: UploadTarget, path: string): Promise<string | undefined> {
+  return unlessMissing(files.stat(path).then(({ node }) => node))
+}
+
+/** The id that an earlier upload chose for a file to come; undefined where it came, and was deleted since. */
+async function plannedNode(
+  { files }: UploadTarget,
+  begun: readonly BegunPart[],
+): Promise<string | undefined> {
+  const node = begun[0]?.node
+  if (node === undefined) return undefined
+  return (await unlessMissing(files.versionsOfNode(node, { limit: 1 }))) === undefined ? node : undefined
+}
+
+async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
   try {
-    return (await files.stat(path)).node
+    return await call
   } catch (error) {
     if (!isAgentfsError(error, 'not_found')) throw error
-    return uuidv7()
+    return undefined
   }
 }
 
@@ -251,55 +303,6 @@ async function* untilAborted<T>(
 
 function abortReason(signal: AbortSignal | undefined): Error {
   return signal?.reason instanceof Error ? signal.reason : new AgentfsError('timeout', { detail: 'aborted' })
-}
-
-async function* piecesOf(source: UploadSource): AsyncGenerator<Piece, undefined> {
-  let piece = new Uint8Array(PART_BYTES_MAX)
-  let filled = 0
-  for await (const chunk of chunksOf(source)) {
-    for (let taken = 0; taken < chunk.length;) {
-      const length = Math.min(chunk.length - taken, PART_BYTES_MAX - filled)
-      piece.set(chunk.subarray(taken, taken + length), filled)
-      taken += length
-      filled += length
-      if (filled < PART_BYTES_MAX) continue
-      yield piece
-      piece = new Uint8Array(PART_BYTES_MAX)
-      filled = 0
-    }
-  }
-  if (filled > 0) yield piece.slice(0, filled)
-  return undefined
-}
-
-function chunksOf(source: UploadSource): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
-  if (source instanceof Uint8Array) return [source]
-  return source instanceof Blob
-    ? chunksOfStream(source.stream())
-    : 'getReader' in source
-      ? chunksOfStream(source)
-      : source
-}
-
-/** Not every browser can iterate a stream. */
-async function* chunksOfStream(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader()
-  try {
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) return
-      yield value
-    }
-  } finally {
-    // One that was read to its end, or failed, has nothing to cancel.
-    await reader.cancel().catch(() => undefined)
-    reader.releaseLock()
-  }
-}
-
-function knownSize(source: UploadSource): number | null {
-  if (source instanceof Uint8Array) return source.length
-  return source instanceof Blob ? source.size : null
 }
 
 function withoutUndefined({ ifMatch, createOnly, parents, signal }: UploadOptions): WriteOptions {

@@ -9,6 +9,7 @@ import type { Command } from 'commander'
 import { UsageError } from '../exit-codes.js'
 import { ask, readStdin } from '../terminal/ask.js'
 import { formatBytes, formatColumns, formatInstant } from '../terminal/format.js'
+import { UploadState } from '../transfer/upload-state.js'
 import { action, type CommandContext } from './context.js'
 import { whatFollows } from './erasure-words.js'
 
@@ -88,14 +89,23 @@ async function put(
   const path =
     target === undefined ? basename(source) : target.endsWith('/') ? `${target}${basename(source)}` : target
   const size = source === '-' ? null : await localSize(source)
+  const { settings, output } = context
+  const agent = context.agent()
+  const resume =
+    size === null
+      ? undefined
+      : await UploadState.of(settings.environment.stateDirectory, { url: settings.url, agent, path }, source)
   const answer = await context
     .client()
-    .agent(context.agent())
+    .agent(agent)
     .files.upload(path, source === '-' ? process.stdin : createReadStream(source), {
       parents: options.parents === true,
       createOnly: options.createOnly === true,
       ...(options.ifMatch === undefined ? {} : { ifMatch: options.ifMatch }),
-      onProgress: ({ bytes }) => context.output.progress(progressLine(path, bytes, size)),
+      ...(resume === undefined ? {} : { resume }),
+      onResume: ({ bytes }) =>
+        output.note(`${path}: resuming at ${formatBytes(bytes)} of ${formatBytes(size ?? bytes)}`),
+      onProgress: ({ bytes }) => output.progress(progressLine(path, bytes, size)),
     })
   context.output.progressEnd()
   context.output.result(

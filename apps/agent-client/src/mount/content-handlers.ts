@@ -1,3 +1,4 @@
+import { freeBytes } from '@agentfs/contracts'
 import {
   FOPEN_DIRECT_IO,
   FOPEN_KEEP_CACHE,
@@ -56,8 +57,10 @@ export function contentHandlers(core: MountCore): FuseHandlers {
       }
       const ino = handle?.kind === 'file' ? handle.ino : request.nodeid
       const outcome = store.read(ino, request.offset, request.size)
-      if (outcome.kind === 'bytes') reply.data(outcome.bytes)
-      else core.parking.parkRead(outcome.blocks, reply, () => read(request, reply))
+      if (outcome.kind === 'bytes') {
+        reply.data(outcome.bytes)
+        freeBytes(outcome.bytes)
+      } else core.parking.parkRead(outcome.blocks, reply, () => read(request, reply))
     })
   }
 

@@ -1,11 +1,12 @@
 import { Readable } from 'node:stream'
-import { AgentfsError, type FileReadQuery } from '@agentfs/contracts'
+import { AgentfsError, type FileReadQuery, freeBytes } from '@agentfs/contracts'
 import type { Caller, FilesApi, NodeRef, OpenedContent } from '@agentfs/engine'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { parseRange } from '../http/byte-range.js'
 import { hasVersion } from '../http/conditions.js'
 import { contentTypeOf } from '../http/content-type.js'
 import { withFileHeaders } from '../http/file-reply.js'
+import { freedOnceSent } from '../http/freed-once-sent.js'
 import { sendProblem } from '../http/problem-filter.js'
 
 /** Answers reads: 200, 206, 304, 416; bodies above 1 MiB as a stream. */
@@ -59,6 +60,9 @@ export class FileReader {
   }
 }
 
+/** Up to here bytes are left to the collector. */
+const SMALL_BYTES_MAX = 65_536
+
 /** A stream, though empty: of any other body Fastify takes the length, and says 0. */
 function sendHead(reply: FastifyReply, size: number): void {
   void reply.header('content-length', String(size)).send(Readable.from([]))
@@ -86,9 +90,13 @@ function send(reply: FastifyReply, opened: OpenedContent): void {
   const { body, range, size } = opened
   const length = range === null ? size : range.to - range.from
   reply.header('content-length', String(length))
+  if (body instanceof Uint8Array && body.length > SMALL_BYTES_MAX) {
+    // Once all of it is with the system; a connection that ends before leaves it to the collector.
+    reply.raw.once('finish', () => freeBytes(body))
+  }
   void reply.send(
     body instanceof Uint8Array
       ? Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-      : Readable.from(body, { objectMode: false }),
+      : freedOnceSent(body, reply.raw),
   )
 }

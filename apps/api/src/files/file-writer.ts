@@ -2,6 +2,7 @@ import {
   type AppendAnswer,
   type ComposeRequest,
   type FileWriteQuery,
+  freeBytes,
   PART_BYTES_MAX,
   type WriteAnswer,
 } from '@agentfs/contracts'
@@ -74,15 +75,10 @@ async function contentOf(request: FastifyRequest): Promise<ContentSource> {
   return spent(bodyStream(request))
 }
 
-/**
- * Frees each chunk of a body once the next one is asked for, when the engine has its copy. Left to the collector, chunks of
- * a large body make it run over the whole heap again and again, which costs more than all else that is done with them.
- */
+/** Frees each chunk of a body once the next one is asked for, when the engine has its copy. */
 async function* spent(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   for await (const chunk of chunks) {
     yield chunk
-    const { buffer } = chunk
-    // One that is a slice of something larger is not ours alone.
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.length) buffer.transfer(0)
+    freeBytes(chunk)
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { TenantScope } from '@agentfs/access'
-import { isAgentfsError } from '@agentfs/contracts'
+import { freeBytes, isAgentfsError } from '@agentfs/contracts'
 import {
   type CheckedObject,
   type CheckedPart,
@@ -62,7 +62,9 @@ export class ObjectCheck {
     } catch (error) {
       problems.push(damaged(problemOf(error)))
     }
-    const done = await this.#again(scope, object, body.length, problems)
+    const bytes = body.length
+    if (object.kind === 'part') freeBytes(body)
+    const done = await this.#again(scope, object, bytes, problems)
     return ledger === undefined ? done : { ...done, ledger }
   }
 

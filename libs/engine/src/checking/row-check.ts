@@ -1,5 +1,6 @@
 import { leafHash } from '@agentfs/audit'
 import type { TenantScope } from '@agentfs/access'
+import { freeBytes } from '@agentfs/contracts'
 import {
   contentMac,
   type Extent,
@@ -181,6 +182,7 @@ function checkPart(
   if (!sameContentMac(contentMac(macKeyOf(key), plain), row.contentMac))
     return `part ${row.partId}: keyed hash`
   hashes.set(row.partId, sha256(plain))
+  freeBytes(plain)
   return undefined
 }
 

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads'
-import { isAgentfsError } from '@agentfs/contracts'
+import { freeBytes, isAgentfsError } from '@agentfs/contracts'
 import { contentMac, contentMacKey, openObjectRange, sealObject } from '@agentfs/crypto'
 import type { NumberedJob, PartAnswer, PartResult } from './part-thread-messages.js'
 
@@ -32,7 +32,5 @@ port?.on('message', (job: NumberedJob) => {
     const message = error instanceof Error ? error.message : String(error)
     port.postMessage({ id: job.id, corrupt, message } satisfies PartAnswer)
   }
-  // Given to this thread, and of no more use: freed now, not when the collector runs.
-  const given = job.kind === 'seal' ? job.plaintext : job.sealed
-  given.buffer.transfer(0)
+  freeBytes(job.kind === 'seal' ? job.plaintext : job.sealed)
 })

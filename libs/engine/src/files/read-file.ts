@@ -73,6 +73,8 @@ export async function readFile(
   if (ahead === undefined && forContent && size <= PART_BYTES_MAX) {
     tools.places.setContent(scope, agent.agentId, ref, contentIdsOf(version))
   }
+  // Who takes a large file part by part, as a mount does, keeps what it has and asks for none twice.
+  const use = to - from === PART_BYTES_MAX && size > PART_BYTES_MAX ? 'once' : 'keep'
   const body =
     to - from <= PART_BYTES_MAX
       ? await tools.reader.read(
@@ -81,7 +83,7 @@ export async function readFile(
           version.layout,
           from,
           to,
-          'keep',
+          use,
           ahead ?? opening?.atHand,
         )
       : tools.reader.stream(scope, agent.agentId, version.layout, from, to)

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { TenantScope } from '@agentfs/access'
-import { AgentfsError, type PartAnswer, PART_BYTES_MAX, uuidv7 } from '@agentfs/contracts'
+import { AgentfsError, freeBytes, type PartAnswer, PART_BYTES_MAX, uuidv7 } from '@agentfs/contracts'
 import {
   addStagedBytes,
   type AgentRow,
@@ -160,7 +160,7 @@ export class PartIntake {
     for (const { sealed } of refused) this.#late.add(`${agentId}/${sealed.partId}`)
   }
 
-  /** The id of the object that holds the part now; null where the object store did not take it. */
+  /** The id of the object that holds the part now, its bytes freed; null where the object store did not take it. */
   async #store(
     scope: TenantScope,
     agent: AgentRow,
@@ -180,6 +180,7 @@ export class PartIntake {
     try {
       const { objectStore, objectPrefix } = await this.#resources.resolve(scope)
       await objectStore.putIfAbsent(objectPrefix + objectKey, sealed)
+      freeBytes(sealed)
       return objectId
     } catch (error) {
       if (!(error instanceof AgentfsError) || error.code !== 'unavailable') throw error

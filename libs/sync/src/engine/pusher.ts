@@ -24,8 +24,8 @@ export interface PusherOptions {
   /** Folds the stream up to a seq; the answer of a push needs what came before it. */
   readonly catchUpTo: (through: number) => Promise<void>
   readonly snapshot: () => Promise<unknown>
-  /** A push was answered and settled, or given up. */
-  readonly afterPush: () => Promise<void>
+  /** A push was answered and settled, or given up; `crowded` where the store waits for the service to store something. */
+  readonly afterPush: (crowded: boolean) => Promise<void>
 }
 
 // Bytes: room for the envelope around the operations. Operations: forming a push blocks the filesystem thread (measured:
@@ -188,7 +188,7 @@ export class Pusher {
       if (outcome.kind === 'settled') {
         if (outcome.invalidations.length > 0) this.#options.onInvalidate(outcome.invalidations)
         if (outcome.rejected.length > 0) this.#options.onRejected(outcome.rejected)
-        await this.#options.afterPush()
+        await this.#options.afterPush(outcome.crowded)
         return
       }
       await this.#options.catchUpTo(outcome.through)

@@ -19,6 +19,8 @@ class Door {
   readonly service = new ReferenceService()
   readonly feeds: WebSocket[] = []
   readonly asked: string[] = []
+  /** The epoch of what a flush stored. */
+  flushedEpoch = 1
   /** What a route answers instead of what it would. */
   refusal: (route: string) => AgentfsError | undefined = () => undefined
   readonly #server: Server
@@ -73,7 +75,8 @@ class Door {
       const refusal = this.refusal(route)
       if (refusal !== undefined) throw refusal
       const answer = this.#answerOf(route, searchParams, Buffer.concat(chunks))
-      response.end(route === 'token' ? JSON.stringify(answer) : packMessage(answer))
+      const isJson = route === 'token' || route === 'flush'
+      response.end(isJson ? JSON.stringify(answer) : packMessage(answer))
     } catch (error) {
       if (!(error instanceof AgentfsError)) throw error
       response.writeHead(HTTP_STATUS[error.code]).end(JSON.stringify({ code: error.code }))
@@ -94,6 +97,8 @@ class Door {
         return { epoch, head, stored: 0, commits: this.service.since(Number(query.get('since'))) }
       case 'sync':
         return this.service.push(new Uint8Array(body))
+      case 'flush':
+        return { epoch: this.flushedEpoch, seq: head, stored: head, state: 'stored' }
       default:
         throw new AgentfsError('not_found')
     }
@@ -191,6 +196,30 @@ describe('an engine and its feed', () => {
     const hangs = pause(5_000, limit.signal).then(() => 'hangs')
     expect(await Promise.race([closing?.then(() => 'ended'), hangs])).toBe('ended')
     limit.abort()
+  })
+
+  it('[SY-4] has the service store what the cache may not drop before, once there is too much of it', async () => {
+    here.store.close()
+    here = new StoreFixture({ path: here.folder, cacheBytesMax: 4_000 })
+    const made = await makeEngine()
+    await made.start()
+    here.put('a', 'a'.repeat(3_000))
+    await until('the push', () => here.store.status().journal.entries === 0)
+    expect(door.asked).not.toContain('flush')
+    here.put('b', 'b'.repeat(3_000))
+    await until('what is stored', () => here.store.status().stored === door.service.head)
+    expect(door.asked).toContain('flush')
+    expect(here.store.status().cacheBytes).toBeLessThan(4_000)
+  })
+
+  it('[SY-4] does not take what a flush stored of another epoch for what its own has', async () => {
+    const made = await makeEngine()
+    await made.start()
+    here.put('a', 'one')
+    door.flushedEpoch = 2
+    expect((await made.flush('stored', 10_000)).stored).toBe(0)
+    door.flushedEpoch = 1
+    expect((await made.flush('stored', 10_000)).stored).toBe(door.service.head)
   })
 
   it('[SY-4] does not take what another epoch has stored for what its own has', async () => {

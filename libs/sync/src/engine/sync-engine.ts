@@ -1,4 +1,4 @@
-import { AgentfsError, type FeedFrame, type FlushAnswer } from '@agentfs/contracts'
+import { AgentfsError, type FeedFrame } from '@agentfs/contracts'
 import { AgentfsClient, type AgentHandle, type ConnectionOptions } from '@agentfs/sdk'
 import type { Invalidation, RejectedItem, StoreStatus } from '../store/store-types.js'
 import type { AsyncStore } from './async-store.js'
@@ -14,6 +14,8 @@ import { Transport } from './transport.js'
 
 const QUIET_MS = 10
 const QUIET_MAX_MS = 150
+/** How long the service may take to store what the cache waits for. */
+const STORE_SOON_MS = 30_000
 /** How long pushing rests after a token was refused whose key was not. */
 const REFUSED_PAUSE_MS = 1_000
 
@@ -60,6 +62,9 @@ export class SyncEngine {
   #feed: Feed | undefined
   #renewal: NodeJS.Timeout | undefined
   #following: Promise<void> | undefined
+  #storing: Promise<void> | undefined
+  /** More came that is to be stored since that began. */
+  #storeAgain = false
   readonly #firstContact = Promise.withResolvers<void>()
   /** Why the service will not serve this engine at all, where it said so before the first contact. */
   #turnedAway: Error | undefined
@@ -108,7 +113,10 @@ export class SyncEngine {
       onReached: () => undefined,
       catchUpTo: (through) => this.#follower.catchUpTo(through),
       snapshot: () => this.#follower.snapshot(),
-      afterPush: () => this.#follower.afterPush(),
+      afterPush: async (crowded) => {
+        await this.#follower.afterPush()
+        if (crowded) this.#storeSoon()
+      },
     })
     this.#unlisten = this.#store.listen((event) => {
       if (event.kind === 'journaled') this.#pusher.notice()
@@ -154,8 +162,7 @@ export class SyncEngine {
     }
     if (status.journal.entries > 0 || until === 'acknowledged') return status
     const left = Math.max(1, Math.round(deadline - performance.now()))
-    const answer: FlushAnswer = await this.#handle.flush({ until, timeoutMs: Math.min(left, 120_000) })
-    await this.#store.setStored(answer.stored)
+    await this.#flushStored(Math.min(left, 120_000))
     return await this.#store.status()
   }
 
@@ -171,6 +178,24 @@ export class SyncEngine {
     await this.#fetcher.close()
     await this.#pusher.close()
     await this.#following
+    await this.#storing
+  }
+
+  /** Has the service store what it acknowledged, and notes how far it came. */
+  async #flushStored(timeoutMs: number): Promise<void> {
+    const { epoch, stored } = await this.#handle.flush({ until: 'stored', timeoutMs })
+    if (epoch === (await this.#store.address())?.epoch) await this.#store.setStored(stored)
+  }
+
+  /** The same behind everybody's back, one at a time; where it fails, heartbeats tell what workers have stored by and by. */
+  #storeSoon(): void {
+    this.#storeAgain = this.#storing !== undefined
+    this.#storing ??= this.#flushStored(STORE_SOON_MS)
+      .catch(() => undefined)
+      .finally(() => {
+        this.#storing = undefined
+        if (this.#storeAgain && !this.#stop.signal.aborted) this.#storeSoon()
+      })
   }
 
   /** Connects, catches up, listens, and does so again when that ends, until closed or refused. */

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { freeBytes } from '@agentfs/contracts'
 import { SEALED_EXTRA_BYTES, type Sealer } from './sealer.js'
 import { translated, type StoreDatabase } from './store-database.js'
 import { StoreError } from './store-error.js'
@@ -42,14 +43,9 @@ export class BlobStore {
   /** Keeps bytes, as a piece of an entry where one is named; to be called within the transaction that refers to them. */
   add(bytes: Uint8Array, piece?: { readonly entry: number; readonly start: number }): number {
     const id = this.#nextId++
-    const sealed = this.#sealer.seal('blobs', id, bytes)
-    if (bytes.length > ROW_BYTES_MAX) {
-      // Before the row: a file without a row is swept at the next opening, a row without a file would be a loss.
-      this.#added.push(id)
-      translated(() => writeFileSync(this.#file(id), sealed, { mode: 0o600 }))
-      this.#unsynced.add(id)
-    }
-    const row = bytes.length > ROW_BYTES_MAX ? null : sealed
+    const row = bytes.length > ROW_BYTES_MAX ? null : this.#sealer.seal('blobs', id, bytes)
+    // Before the row: a file without a row is swept at the next opening, a row without a file would be a loss.
+    if (row === null) this.#addFile(id, bytes)
     if (piece === undefined) {
       this.#database.sql('insert into blobs (id, length, sealed) values (?, ?, ?)').run(id, bytes.length, row)
     } else {
@@ -64,12 +60,17 @@ export class BlobStore {
   read(id: number): Buffer {
     const opened = this.#opened.get(id)
     if (opened !== undefined) return opened
-    const row = this.#database.sql('select sealed from blobs where id = ?').get(id)
-    if (row === undefined) throw new StoreError('store_unreadable', `blob ${id} of the client store is gone`)
-    const sealed = row['sealed'] instanceof Uint8Array ? row['sealed'] : this.#readFile(id)
-    const bytes = this.#sealer.open('blobs', id, sealed)
-    if (row['sealed'] === null) this.#keepOpened(id, bytes)
+    const { bytes, inFile } = this.#load(id)
+    if (inFile) this.#keepOpened(id, bytes)
     return bytes
+  }
+
+  /** Copies bytes of a blob from a place on; for what is not soon read again, and is not kept open for that. */
+  copy(id: number, from: number, target: Uint8Array): void {
+    const opened = this.#opened.get(id)
+    const bytes = opened ?? this.#load(id).bytes
+    target.set(bytes.subarray(from, from + target.length))
+    if (opened === undefined) freeBytes(bytes)
   }
 
   /** How many bytes a blob holds. */
@@ -142,6 +143,25 @@ export class BlobStore {
     }
   }
 
+  #addFile(id: number, bytes: Uint8Array): void {
+    const pieces = this.#sealer.sealInPieces('blobs', id, bytes)
+    // To be undone however little of it was written.
+    this.#added.push(id)
+    translated(() => writePieces(this.#file(id), pieces))
+    pieces.forEach(freeBytes)
+    this.#unsynced.add(id)
+  }
+
+  #load(id: number): { readonly bytes: Buffer; readonly inFile: boolean } {
+    const row = this.#database.sql('select sealed from blobs where id = ?').get(id)
+    if (row === undefined) throw new StoreError('store_unreadable', `blob ${id} of the client store is gone`)
+    const inFile = !(row['sealed'] instanceof Uint8Array)
+    const sealed = row['sealed'] instanceof Uint8Array ? row['sealed'] : this.#readFile(id)
+    const bytes = this.#sealer.open('blobs', id, sealed)
+    if (inFile) freeBytes(sealed)
+    return { bytes, inFile }
+  }
+
   #readFile(id: number): Buffer {
     try {
       return readFileSync(this.#file(id))
@@ -190,6 +210,17 @@ export class BlobStore {
 
   #file(id: number): string {
     return join(this.#folder, String(id))
+  }
+}
+
+function writePieces(path: string, pieces: readonly Uint8Array[]): void {
+  const fd = openSync(path, 'w', 0o600)
+  try {
+    for (const piece of pieces) {
+      for (let done = 0; done < piece.length;) done += writeSync(fd, piece, done)
+    }
+  } finally {
+    closeSync(fd)
   }
 }
 

@@ -5,6 +5,9 @@ import { isStoreError } from './store-error.js'
 /** Contents travel and are kept by blocks of this size. */
 export const BLOCK_BYTES = 1_048_576
 
+/** Whether a cached block may go: any time, only where nothing else can, or not at all. */
+export type Evictable = 'freely' | 'last' | 'never'
+
 /** How many blocks are lent where the disk has no room for them: as many as one read may need at once, and a few. */
 const LENT_BLOCKS_MAX = 8
 
@@ -80,7 +83,7 @@ export class ContentCache {
     this.adopt(version, block, this.#blobs.add(bytes), bytes.length)
   }
 
-  /** Keeps a block in memory for the reads that wait for it, where the disk has no room: it is gone soon. */
+  /** Keeps a block in memory for the reads that wait for it, where there is no room for it: it is gone soon. */
   lend(version: string, block: number, bytes: Uint8Array): void {
     this.#lent.set(`${version}/${block}`, Buffer.from(bytes))
     const [oldest] = this.#lent.keys()
@@ -91,7 +94,8 @@ export class ContentCache {
   adopt(version: string, block: number, blob: number, length: number): void {
     this.#database
       .sql('insert into cache (version, block, blob, length, used) values (?, ?, ?, ?, ?)')
-      .run(version, block, blob, length, this.#tick)
+      // Each newer than the last: a block that a read waits for must not be the first to go again.
+      .run(version, block, blob, length, this.#tick++)
     this.#bytes += length
   }
 
@@ -121,16 +125,18 @@ export class ContentCache {
     this.#bytes = 0
   }
 
-  /** Drops the least recently used blocks above the budget, but for pinned versions. Within a transaction. */
-  evict(pinned: ReadonlySet<string>): void {
+  /** Drops the least recently used blocks above the budget, as far as they may go. Within a transaction. */
+  evict(evictable: (version: string, block: number) => Evictable): void {
     this.#recordUse()
     const goal = this.#bytesMax * 0.9
-    for (const row of this.#database
-      .sql('select version, block from cache order by used limit 10000')
-      .all()) {
+    for (const which of ['freely', 'last'] as const) {
       if (this.#bytes <= goal) break
-      if (pinned.has(String(row['version']))) continue
-      this.#dropBlock(String(row['version']), Number(row['block']))
+      const rows = this.#database.sql('select version, block from cache order by used limit 10000').all()
+      for (const row of rows) {
+        if (this.#bytes <= goal) break
+        const [version, block] = [String(row['version']), Number(row['block'])]
+        if (evictable(version, block) === which) this.#dropBlock(version, block)
+      }
     }
     this.#evictAbove = Math.max(this.#bytesMax, this.#bytes * 1.05)
   }

@@ -36,6 +36,8 @@ export type SettleOutcome =
       readonly kind: 'settled'
       readonly invalidations: readonly Invalidation[]
       readonly rejected: readonly RejectedItem[]
+      /** The cache is over its budget with what may not go before the service has stored it. */
+      readonly crowded: boolean
     }
   | { readonly kind: 'behind'; readonly through: number }
 

@@ -25,7 +25,7 @@ export function keepContents(
     if (!isLocalContent(operation)) continue
     const version = versions.get(operation.version)
     if (version === undefined) continue
-    noteUnstored(state, version.node, version.id, answer.commit?.seq ?? state.facts.seq)
+    noteUnstored(state, version.node, version.id, entry, answer.commit?.seq ?? state.facts.seq)
     if (!isAsShown(operation, version.size, version.parents)) {
       changed.add(version.node)
     } else if (needed.has(operation.version)) {
@@ -113,10 +113,13 @@ function keepVersion(state: StoreState, version: string, content: FileContent, a
 function blocksToKeep(state: StoreState, content: FileContent): Set<number> {
   const blocks = new Set(content.below === null ? [] : state.cache.blocksOf(content.below.version))
   for (const { start, end, blob } of content.segments) {
-    if (blob === NO_BLOB) continue
-    for (let block = Math.floor(start / BLOCK_BYTES); block * BLOCK_BYTES < end; block++) blocks.add(block)
+    if (blob !== NO_BLOB) for (const block of blocksWithin(start, end)) blocks.add(block)
   }
   return blocks
+}
+
+function* blocksWithin(start: number, end: number): Iterable<number> {
+  for (let block = Math.floor(start / BLOCK_BYTES); block * BLOCK_BYTES < end; block++) yield block
 }
 
 /** True where a block is the same in the version below. */
@@ -125,11 +128,20 @@ function passes(content: FileContent, belowSize: number, start: number, end: num
 }
 
 /** The newest version of each node that is acknowledged and not stored [SY-4]. */
-function noteUnstored(state: StoreState, node: string, version: string, seq: number): void {
+function noteUnstored(
+  state: StoreState,
+  node: string,
+  version: string,
+  { pieces }: JournalEntry,
+  seq: number,
+): void {
+  const isFirst = state.database.sql('select 1 from unstored where node = ?').get(node) === undefined
   state.database
     .sql(
       `insert into unstored (node, version, seq) values (?, ?, ?)
        on conflict (node) do update set version = excluded.version, seq = excluded.seq`,
     )
     .run(node, version, seq)
+  const blocks = pieces.flatMap(({ start, length }) => [...blocksWithin(start, start + length)])
+  state.unstoredBlocks.note(node, blocks, seq, isFirst)
 }

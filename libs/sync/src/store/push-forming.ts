@@ -8,7 +8,7 @@ import { entryBytes, type JournalEntry } from './journal-entry.js'
 import { announceSettled } from './push-settling.js'
 import { encode } from './row-codec.js'
 import type { StoreState } from './store-state.js'
-import { inlineBytes, readSource, wireOperation, type Flight } from './wire-operations.js'
+import { inlineBytes, readSources, wireOperation, type Flight } from './wire-operations.js'
 
 /**
  * The push in flight, the very bytes, or a new one of what waits first in the journal; null where nothing of that is to be
@@ -68,13 +68,7 @@ export function readPart(state: StoreState, part: string): Uint8Array<ArrayBuffe
   }
   const planned = currentFlight(state)?.parts.find((it) => it.part === part)
   if (planned === undefined) throw new Error(`part ${part} is not of the push in flight`)
-  const bytes = new Uint8Array(planned.length)
-  let at = 0
-  for (const source of planned.sources) {
-    bytes.set(readSource(state.blobs, source), at)
-    at += source.length
-  }
-  return bytes
+  return readSources(state.blobs, planned.sources)
 }
 
 function frozen(state: StoreState, flight: Flight, bytes?: Uint8Array<ArrayBuffer>): FrozenPush {

@@ -176,7 +176,7 @@ function settle(
   state.progress++
   evict(state)
   announceSettled(state, outcome.rejected)
-  return outcome
+  return { ...outcome, crowded: state.cache.room === 0 }
 }
 
 /** Writes new aliases' rows. */

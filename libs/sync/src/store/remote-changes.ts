@@ -53,6 +53,7 @@ export function setStored(state: StoreState, seq: number): void {
     state.database.sql('delete from unstored where seq <= ?').run(seq)
     state.setFacts({ stored: seq })
   })
+  state.unstoredBlocks.stored(seq)
   state.cache.reconsider()
   evict(state)
 }
@@ -64,7 +65,9 @@ export function provide(state: StoreState, address: BlockAddress, bytes: Uint8Ar
     keep(state, () => state.cache.add(address.version, address.block, bytes))
   } catch (error) {
     if (!isStoreError(error, 'disk_full')) throw error
-    // Reading needs no disk: who waits gets the bytes, and the next one asks the service again.
+  }
+  // Reading needs neither disk nor budget: who waits gets the bytes, and the next one asks the service again.
+  if (!state.cache.has(address.version, address.block) && !state.facts.revoked) {
     state.cache.lend(address.version, address.block, bytes)
   }
   state.emit({ kind: 'provided', blocks: [address] })

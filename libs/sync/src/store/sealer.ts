@@ -23,15 +23,19 @@ export class Sealer {
 
   /** The sealed form of a row's bytes. */
   seal(table: string, id: number | string, plain: Uint8Array): Buffer {
-    const sealed = Buffer.allocUnsafe(plain.length + SEALED_EXTRA_BYTES)
-    this.#prefix.copy(sealed)
-    sealed.writeUIntBE(this.#counter++, 6, 6)
-    const cipher = createCipheriv('aes-256-gcm', this.#key, sealed.subarray(0, NONCE_BYTES), OPTIONS)
+    return Buffer.concat(this.sealInPieces(table, id, plain))
+  }
+
+  /** The same as the pieces that it is made of, one behind the other: what is large is not copied. */
+  sealInPieces(table: string, id: number | string, plain: Uint8Array): readonly Buffer[] {
+    const nonce = Buffer.allocUnsafe(NONCE_BYTES)
+    this.#prefix.copy(nonce)
+    nonce.writeUIntBE(this.#counter++, 6, 6)
+    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce, OPTIONS)
     cipher.setAAD(additionalData(table, id))
-    cipher.update(plain).copy(sealed, NONCE_BYTES)
+    const ciphertext = cipher.update(plain)
     cipher.final()
-    cipher.getAuthTag().copy(sealed, NONCE_BYTES + plain.length)
-    return sealed
+    return [nonce, ciphertext, cipher.getAuthTag()]
   }
 
   /** The bytes of a row; `store_unreadable` where they are not what was sealed for it. */

@@ -6,7 +6,7 @@ import {
   type TreeDelta,
 } from '@agentfs/contracts'
 import { pathOf } from '@agentfs/tree'
-import { confirmedContent, readContent } from './file-content.js'
+import { confirmedContent } from './file-content.js'
 import { ROOT_INO } from './inode-table.js'
 import { LayeredTree } from './layered-tree.js'
 import { rejectContent } from './rejected-area.js'
@@ -145,7 +145,8 @@ function rejectLost(state: StoreState, intake: SnapshotIntake): void {
     const content = confirmedContent(version, image.size)
     // Its blocks pass from the cache to the rejected area as pieces are: by the pin on the version.
     const path = state.facts.root === null ? undefined : pathOf(state.tree, node, state.facts.root)
-    if ('bytes' in readContent(state, content, 0, image.size)) {
+    // Of a file larger than the cache that is what was written last; the rest is in the version before, which was stored.
+    if (image.size === 0 || state.cache.blocksOf(version).length > 0) {
       rejectContent(state, { node, path: (path ?? []).join('/'), version, content }, reason)
     }
   }

@@ -16,6 +16,7 @@ import { StoreError } from './store-error.js'
 import type { StoreFolder } from './store-folder.js'
 import type { StoreEvent } from './store-types.js'
 import { TreeChunks, type StoredNode } from './tree-chunks.js'
+import { UnstoredBlocks } from './unstored-blocks.js'
 import type { Flight } from './wire-operations.js'
 
 /** What a store is told when it is opened. */
@@ -70,6 +71,7 @@ export class StoreState {
   readonly contents = new Map<string, FileContent>()
   /** Files that this process created and nobody else touched: candidates for a save by rename [SY-11]. */
   readonly createdHere = new Set<string>()
+  readonly unstoredBlocks = new UnstoredBlocks()
   /** Where files were before they were renamed away, and by which journal entry. */
   readonly movedAway = new Map<string, { parent: string; name: Name; seq: number }>()
   /** The push in flight, null for none; undefined until it is looked up. */
@@ -117,6 +119,7 @@ export class StoreState {
     this.chunks = new TreeChunks(this.database, this.sealer)
     this.facts = this.#readFacts()
     this.contents.clear()
+    this.unstoredBlocks.clear()
     this.flight = undefined
     this.rejectedBases = undefined
     this.cache.recount()

@@ -29,7 +29,7 @@ export interface BlockAddress {
   readonly block: number
 }
 
-/** Bytes (shorter only at the end of the file), or what must come from the service first. */
+/** Bytes that nobody else has (fewer only at the end of the file), or what must come from the service first. */
 export type ReadOutcome =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'missing'; readonly blocks: readonly BlockAddress[] }

@@ -129,7 +129,7 @@ function extentsOf(
     const { extents, parts } = inParts(node, stretches)
     return { extents: inOrder([...extents, ...holes]), parts }
   }
-  const inline = stretches.map((stretch) => ({ offset: stretch.offset, data: readSource(blobs, stretch) }))
+  const inline = stretches.map((stretch) => ({ offset: stretch.offset, data: readSources(blobs, [stretch]) }))
   return { extents: inOrder([...inline, ...holes]), parts: [] }
 }
 
@@ -162,10 +162,13 @@ function inParts(node: string, stretches: readonly Stretch[]): { extents: Extent
   return { extents, parts }
 }
 
-/** The bytes of a source. */
-export function readSource(blobs: BlobStore, source: PartSource): Uint8Array<ArrayBuffer> {
-  if (source.blob === null) return new Uint8Array(source.length)
-  return new Uint8Array(
-    blobs.read(source.blob).subarray(source.blobOffset, source.blobOffset + source.length),
-  )
+/** The bytes of sources, one behind the other. */
+export function readSources(blobs: BlobStore, sources: readonly PartSource[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(sources.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const { blob, blobOffset, length } of sources) {
+    if (blob !== null) blobs.copy(blob, blobOffset, bytes.subarray(at, at + length))
+    at += length
+  }
+  return bytes
 }
