@@ -236,7 +236,11 @@ describe.each(Object.entries(targets))('an export as %s', (format, open) => {
           })
         },
       ),
-      { numRuns: 40 },
+      // Dots of a regular expression match no line break.
+      {
+        numRuns: 40,
+        examples: [[{ folder: '\n', files: [{ name: '\n', versions: [Buffer.from('one')] }] }, 'plain', 4]],
+      },
     )
   })
 

@@ -81,7 +81,7 @@ async function* undressed(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
 
 /** Refuses a place within an export that would lead out of it. */
 export function assertInside(file: string | undefined, where: string): string {
-  const inside = file !== undefined && /^(files|versions|renamed)\/./.test(file) && !file.includes('\0')
+  const inside = file !== undefined && /^(files|versions|renamed)\//.test(file) && !file.includes('\0')
   if (inside && file.split('/').every((name) => name !== '' && name !== '.' && name !== '..')) return file
   throw damaged(`${where}: ${JSON.stringify(file ?? null)} is no place within an export`)
 }

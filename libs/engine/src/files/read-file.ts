@@ -77,15 +77,7 @@ export async function readFile(
   const use = to - from === PART_BYTES_MAX && size > PART_BYTES_MAX ? 'once' : 'keep'
   const body =
     to - from <= PART_BYTES_MAX
-      ? await tools.reader.read(
-          scope,
-          agent.agentId,
-          version.layout,
-          from,
-          to,
-          use,
-          ahead ?? opening?.atHand,
-        )
+      ? await tools.reader.read(scope, agent.agentId, version.layout, from, to, use, ahead ?? opening?.atHand)
       : tools.reader.stream(scope, agent.agentId, version.layout, from, to)
   return { ...opened, body }
 }
