@@ -1,6 +1,6 @@
 export * from './documents.js'
 export * from './errors.js'
-export { freeBytes } from './free-bytes.js'
+export { freeBytes, shareBytes } from './free-bytes.js'
 export * from './ids.js'
 export * from './names.js'
 export * from './operation-results.js'

@@ -1,6 +1,6 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { mintTenantScope } from '@agentfs/access'
-import { uuidv7 } from '@agentfs/contracts'
+import { freeBytes, uuidv7 } from '@agentfs/contracts'
 import type { Extent } from '@agentfs/crypto'
 import { describe, expect, it } from '@jest/globals'
 import { OpenedParts } from './opened-parts.js'
@@ -31,6 +31,15 @@ describe('parts that are open', () => {
     opened.set(scope, extent, key, bytes)
     expect(opened.get(scope, { ...extent, mac: randomBytes(32) }, key)).toBeUndefined()
     expect(opened.get(mintTenantScope(uuidv7()), extent, key)).toBeUndefined()
+  })
+
+  it('outlive who has sent them and frees what it sent', () => {
+    const opened = new OpenedParts()
+    const [key, bytes] = [newKey(), randomBytes(100)]
+    const extent = extentOf(bytes)
+    opened.set(scope, extent, key, bytes)
+    freeBytes(opened.get(scope, extent, key)?.subarray(0, 100) ?? bytes)
+    expect(opened.get(scope, extent, key)?.equals(bytes)).toBe(true)
   })
 
   it('have memory of their own, and leave when there are too many', () => {

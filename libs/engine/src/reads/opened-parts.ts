@@ -1,4 +1,5 @@
 import type { TenantScope } from '@agentfs/access'
+import { shareBytes } from '@agentfs/contracts'
 import { type Extent, sameContentMac, type SecretKey } from '@agentfs/crypto'
 import { RecentMap } from './recent-map.js'
 
@@ -49,7 +50,7 @@ export class OpenedParts {
     const parts = this.#opened.get(key) ?? new Map<string, OpenedPart>()
     this.#opened.set(key, parts)
     // A copy: what was opened may be a slice of something larger, which would stay with it.
-    parts.set(name, { mac: extent.mac, bytes: Buffer.from(Uint8Array.from(bytes).buffer) })
+    parts.set(name, { mac: extent.mac, bytes: shareBytes(Buffer.from(Uint8Array.from(bytes).buffer)) })
   }
 
   #partsOf(key: SecretKey | undefined): Map<string, OpenedPart> | undefined {
