@@ -39,6 +39,7 @@ export const BRIDGED = {
   readPart: true,
   settlePush: true,
   rejectPush: true,
+  rejectTorn: true,
   fork: true,
   provide: true,
   failBlocks: true,

@@ -38,6 +38,7 @@ export class RemoteStore implements AsyncStore {
   readonly readPart: Call<'readPart'> = (...args) => this.#call('readPart', args)
   readonly settlePush: Call<'settlePush'> = (...args) => this.#call('settlePush', args)
   readonly rejectPush: Call<'rejectPush'> = (...args) => this.#call('rejectPush', args)
+  readonly rejectTorn: Call<'rejectTorn'> = () => this.#call('rejectTorn', [])
   readonly fork: Call<'fork'> = () => this.#call('fork', [])
   readonly provide: Call<'provide'> = (...args) => this.#call('provide', args)
   readonly provideContents: Call<'provideContents'> = (...args) => this.#call('provideContents', args)

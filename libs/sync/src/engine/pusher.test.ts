@@ -1,3 +1,5 @@
+import { readdirSync, unlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { AgentfsError, HTTP_STATUS } from '@agentfs/contracts'
 import { AgentfsClient, packMessage } from '@agentfs/sdk'
@@ -133,6 +135,25 @@ describe('pushing through failures [SY-15]', () => {
     expect(here.textAt('a', service)).toBe('one')
     expect(service.commits).toHaveLength(1)
   })
+
+  it.each([
+    ['is gone', (file: string) => unlinkSync(file)],
+    ['holds other bytes', (file: string) => writeFileSync(file, Buffer.alloc(200_028))],
+  ])(
+    '[DUR-7] rejects by name what it cannot read any more, and sends the rest: a file %s',
+    async (_title, damage) => {
+      here.put('lost', 'x'.repeat(200_000))
+      here.put('beside', 'kept')
+      const folder = join(here.folder, 'blobs')
+      for (const name of readdirSync(folder)) damage(join(folder, name))
+      startPusher().hurry()
+      await until('the push', pushed)
+      expect(here.store.rejectedItems().filter(({ size }) => size > 0)).toMatchObject([
+        { path: 'lost', code: 'bytes_lost' },
+      ])
+      expect(service.contentAt('beside')).toBe('kept')
+    },
+  )
 
   it('[SY-14] cuts no save in two that begins just before an answer comes', async () => {
     const ino = here.put('a', 'one')

@@ -1,6 +1,7 @@
 import { PUSH_BYTES_MAX, type PushAnswer } from '@agentfs/contracts'
 import type { SyncRoutes } from '@agentfs/sdk'
 import type { FrozenPush, SettleOutcome } from '../store/engine-store.js'
+import { isStoreError } from '../store/store-error.js'
 import type { Invalidation, RejectedItem } from '../store/store-types.js'
 import type { AsyncStore } from './async-store.js'
 import { backoffMs, pause } from './backoff.js'
@@ -131,6 +132,7 @@ export class Pusher {
   async #afterFailure(error: unknown, failures: number): Promise<void> {
     const failure = error instanceof RefusedPush ? error.failure : passingUnlessKnown(classifyFailure(error))
     try {
+      if (isStoreError(error, 'store_unreadable') && (await this.#rejectTorn())) return
       if (failure.kind !== 'passing') {
         await this.#recover(failure)
         return
@@ -182,9 +184,22 @@ export class Pusher {
     return answer
   }
 
-  async #settle(settle: () => Promise<SettleOutcome>): Promise<void> {
+  /** True where what has lost its bytes is out of the way: the rest goes on [DUR-7]. */
+  async #rejectTorn(): Promise<boolean> {
+    let any = false
+    await this.#settle(async () => {
+      const outcome = await this.#options.store.rejectTorn()
+      any ||= outcome !== null
+      return outcome
+    })
+    return any
+  }
+
+  /** Settles once nothing is missing for it any more; nothing where there is nothing to settle. */
+  async #settle(settle: () => Promise<SettleOutcome | null>): Promise<void> {
     for (;;) {
       const outcome = await settle()
+      if (outcome === null) return
       if (outcome.kind === 'settled') {
         if (outcome.invalidations.length > 0) this.#options.onInvalidate(outcome.invalidations)
         if (outcome.rejected.length > 0) this.#options.onRejected(outcome.rejected)

@@ -14,8 +14,8 @@ const OPENED_BYTES_MAX = 16 * 1_048_576
 /** Sealed bytes under a number. Never changed; ids are never reused while a store is open. */
 export class BlobStore {
   /**
-   * Blobs of the journal and of the push in flight that did not survive the end of power, as found at the opening: their rows,
-   * in the log, did, their files did not.
+   * Blobs that are lost: as found at the opening those of the journal and of the push in flight whose rows, in the log, survived
+   * the end of power, and whose files did not; later any whose bytes are gone, or are not those that were written.
    */
   readonly torn = new Set<number>()
   readonly #database: StoreDatabase
@@ -157,15 +157,22 @@ export class BlobStore {
     if (row === undefined) throw new StoreError('store_unreadable', `blob ${id} of the client store is gone`)
     const inFile = !(row['sealed'] instanceof Uint8Array)
     const sealed = row['sealed'] instanceof Uint8Array ? row['sealed'] : this.#readFile(id)
-    const bytes = this.#sealer.open('blobs', id, sealed)
-    if (inFile) freeBytes(sealed)
-    return { bytes, inFile }
+    try {
+      return { bytes: this.#sealer.open('blobs', id, sealed), inFile }
+    } catch (error) {
+      this.torn.add(id)
+      throw error
+    } finally {
+      if (inFile) freeBytes(sealed)
+    }
   }
 
   #readFile(id: number): Buffer {
     try {
       return readFileSync(this.#file(id))
     } catch (error) {
+      // Anything else, such as too many open files, may pass.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') this.torn.add(id)
       throw new StoreError('store_unreadable', `file ${id} of the client store is gone`, {}, { cause: error })
     }
   }

@@ -81,6 +81,8 @@ export interface EngineStore {
   settlePush(answer: PushAnswer): SettleOutcome
   /** The whole push was refused for good: everything in it is rejected with the reason. */
   rejectPush(code: string, message: string): SettleOutcome
+  /** After `store_unreadable`: rejects what has lost its bytes, with its dependents; null where nothing has. */
+  rejectTorn(): SettleOutcome | null
   /** After `store_forked`: unacknowledged work gets a new store id and starts at push 1 [SY-8]. */
   fork(): void
 

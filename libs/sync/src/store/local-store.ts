@@ -386,6 +386,10 @@ export class LocalStore implements FilesystemStore, EngineStore {
     return rejectPush(this.#state, { code, message })
   }
 
+  rejectTorn(): SettleOutcome | null {
+    return rejectTorn(this.#state)
+  }
+
   fork(): void {
     forkStore(this.#state)
   }

@@ -51,19 +51,20 @@ export function rejectPush(state: StoreState, reason: Reason): SettleOutcome {
 }
 
 /**
- * After the end of power: rejects the entries whose bytes are gone, which nobody was promised [DUR-3], with what depends on
- * them. A push that carried them, or whose own bytes are gone, is taken apart: what is left of it waits again [DUR-2].
+ * Rejects the entries whose bytes are lost, with what depends on them: after the end of power, which promised nobody that they
+ * would be there [DUR-3], or where the disk damaged them. A push that carried them, or whose own bytes are lost, is taken
+ * apart: what is left of it waits again [DUR-2]. Null where nothing is lost.
  */
-export function rejectTorn(state: StoreState): void {
+export function rejectTorn(state: StoreState): SettleOutcome | null {
   const { torn } = state.blobs
-  if (torn.size === 0) return
-  const reason = { code: 'bytes_lost', message: 'the power went before its bytes were on the disk' }
+  const reason = { code: 'bytes_lost', message: 'its bytes on the disk of this machine are lost or damaged' }
   const rejected = [...state.journal.entries()]
     .filter(({ pieces }) => pieces.some(({ blob }) => torn.has(blob)))
     .map((entry) => ({ entry, reason }))
   const flight = currentFlight(state)
+  if (rejected.length === 0 && (flight === undefined || !torn.has(flight.blob))) return null
   const again = flight === undefined ? [] : flightEntries(state, flight)
-  settle(state, flight, withDependents(state, { done: [], rejected, again }), null)
+  return settle(state, flight, withDependents(state, { done: [], rejected, again }), null)
 }
 
 function flightEntries(state: StoreState, flight: Flight): JournalEntry[] {
