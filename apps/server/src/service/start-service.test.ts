@@ -10,6 +10,7 @@ import {
 } from '@agentfs/testkit'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { pino } from 'pino'
+import postgres from 'postgres'
 import { readConfig, type ServerConfig } from '../config.js'
 import { homeAt, lockHome, makeHome } from '../home.js'
 import { explain } from '../operator-error.js'
@@ -94,6 +95,16 @@ describe('a service', () => {
     }
     for (const folder of ['', 'keys', 'logs'])
       expect((await stat(join(home(), folder))).mode & 0o777).toBe(0o700)
+  })
+
+  it('[DUR-6] stores what waits before it stops: the bucket alone has all of it then', async () => {
+    const client = await signUp(await start())
+    for (let at = 0; at < 20; at++) await client.agent('research').files.write(`${at}.md`, 'hello')
+    await client.agent('research').files.readText('3.md')
+    await stopAll()
+    const sql = postgres(databaseUrl, { max: 1 })
+    expect(await sql`select stream_id from streams where staged_since is not null`).toEqual([])
+    await sql.end()
   })
 
   it('works as an API and a worker apart', async () => {

@@ -8,6 +8,7 @@ import {
   Mirror,
   Packer,
   PromptPacker,
+  storeWaiting,
   Sweeper,
 } from '@agentfs/engine'
 import { UsageStore } from '@agentfs/storage'
@@ -29,6 +30,9 @@ import { rollForwardIfRestored } from './roll-forward.js'
 import type { ServiceRole } from './roles.js'
 import type { Shutdown } from './shutdown.js'
 import { signupPolicy } from './signup-policy.js'
+
+/** How long a stop waits for what is to be stored; all of it is safe in the database meanwhile. */
+const STORING_MS_MAX = 10_000
 
 /** What a service is started with. */
 export interface ServiceOptions {
@@ -87,7 +91,17 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
     resources,
     isBucketAhead: (scope, stream) => ahead.isAhead(scope, stream, Infinity),
   })
+  let mayPack = known === null
+  void known?.then(() => (mayPack = true)).catch(() => undefined)
   if (role !== 'api') {
+    shutdown.add('what waits to be stored', async () => {
+      if (!mayPack) return
+      const { stored, left } = await storeWaiting({ sweeper, packer }, AbortSignal.timeout(STORING_MS_MAX))
+      log.info(
+        { stored, left },
+        left === 0 ? 'everything is stored' : 'the rest is stored after the next start',
+      )
+    })
     progress('starting the worker')
     const worker = createWorker({
       queue,
@@ -129,8 +143,6 @@ export async function startService(options: ServiceOptions): Promise<StartedServ
 
   progress('starting the API')
   const promptPacker = new PromptPacker(packer, (outcome) => workerMetrics.packed(outcome))
-  let mayPack = known === null
-  void known?.then(() => (mayPack = true)).catch(() => undefined)
   const bus = config.redisUrl === undefined ? new InProcessBus() : new RedisBus(config.redisUrl, log)
   shutdown.add('announcements', () => bus.close())
   const engine = createEngine({

@@ -1,5 +1,5 @@
 import { mintTenantScope, type TenantScope } from '@agentfs/access'
-import { DueStreamsStore } from '@agentfs/storage'
+import { type DueStream, DueStreamsStore } from '@agentfs/storage'
 import type { Clock } from '../ports.js'
 import { type FollowerOptions, SYSTEM_CLOCK } from './follower-options.js'
 import { PACK_BYTES_MAX, STAGED_AGE_MS_MAX } from './pack-plan.js'
@@ -33,22 +33,31 @@ export class Sweeper {
   /** Streams that are due by size, age or request, oldest first; a thousand at most, the rest with the next look. */
   async dueAcrossTenants(): Promise<DueWork> {
     const nowMs = this.#clock.now()
-    const rows = await this.#due.dueAcrossTenants({
-      bytes: PACK_BYTES_MAX,
-      stagedBefore: new Date(nowMs - STAGED_AGE_MS_MAX),
-      streamsMax: STREAMS_MAX,
-    })
+    const rows = await this.#stagedBefore(nowMs - STAGED_AGE_MS_MAX)
     const [oldest] = rows
     return {
-      streams: rows.map(({ tenantId, streamId }) => ({ scope: mintTenantScope(tenantId), streamId })),
+      streams: rows.map(streamOf),
       oldestMs: oldest === undefined ? 0 : Math.max(0, nowMs - oldest.stagedSince.getTime()),
     }
+  }
+
+  /** Streams with anything that waits, due or not; a thousand at most. */
+  async waitingAcrossTenants(): Promise<readonly StreamToPack[]> {
+    return (await this.#stagedBefore(this.#clock.now())).map(streamOf)
   }
 
   /** What waits in Postgres for the object store, over all tenants: the alarm of an outage [OUT-1]. */
   async stagedAcrossTenants(): Promise<{ readonly bytes: number; readonly oldestMs: number }> {
     const { bytes, since } = await this.#due.stagedAcrossTenants()
     return { bytes, oldestMs: since === null ? 0 : Math.max(0, this.#clock.now() - since.getTime()) }
+  }
+
+  #stagedBefore(ms: number): Promise<DueStream[]> {
+    return this.#due.dueAcrossTenants({
+      bytes: PACK_BYTES_MAX,
+      stagedBefore: new Date(ms),
+      streamsMax: STREAMS_MAX,
+    })
   }
 
   /** Every tenant, for work that each needs now and then. */
@@ -61,4 +70,8 @@ export class Sweeper {
       after = last
     }
   }
+}
+
+function streamOf({ tenantId, streamId }: DueStream): StreamToPack {
+  return { scope: mintTenantScope(tenantId), streamId }
 }

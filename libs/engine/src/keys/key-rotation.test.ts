@@ -71,7 +71,14 @@ describe('rotating keys', () => {
 
   it('[ENC-4] a KEK rotates without a content object written; the older one goes when nothing counts on it', async () => {
     const before = await objects()
-    await carryOut(new RotateChore(options()))
+    const chore = new RotateChore(options())
+    const planned = await chore.step(caller.principal.scope, { agentId: null, dryRun: true, resume: null })
+    const all = await running.database.withTenant(
+      caller.principal.scope,
+      (tx) => tx.query`select 1 from content_keys where wrapped <> ''`,
+    )
+    expect(planned).toEqual({ counts: { keks: 1, keys: all.length }, resume: null })
+    await carryOut(chore)
     expect(await keyVersions()).toEqual({ kekVersion: 2, keks: [1, 2] })
     const written = (await objects()).filter((key) => !before.includes(key))
     expect(written.length).toBeGreaterThan(0)

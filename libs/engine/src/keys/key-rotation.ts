@@ -56,6 +56,12 @@ export class KeyRotation {
     return { kekVersion, keysLeft: await this.#store.countOlderThan(scope, kekVersion) }
   }
 
+  /** How many keys a rotation would wrap anew. */
+  async keysToRotate(scope: TenantScope): Promise<number> {
+    const { kekVersion } = await this.state(scope)
+    return this.#store.countOlderThan(scope, kekVersion + 1)
+  }
+
   /** Wraps some of the keys that an older KEK wraps under the current one; gives how many, 0 where none is left. */
   async rewrapSome(scope: TenantScope): Promise<number> {
     const keks = await this.#store.keks(scope)

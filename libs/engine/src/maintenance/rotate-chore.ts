@@ -28,7 +28,9 @@ export class RotateChore extends RewrapChore {
   override readonly name = 'rotate-keys'
 
   override async step(scope: TenantScope, request: ChoreRequest): Promise<ChoreStep> {
-    if (request.dryRun || request.resume !== null) return super.step(scope, request)
+    if (request.dryRun)
+      return { counts: { keks: 1, keys: await this.rotation.keysToRotate(scope) }, resume: null }
+    if (request.resume !== null) return super.step(scope, request)
     await this.rotation.addKek(scope)
     return { counts: { keks: 1 }, resume: REWRAP }
   }
