@@ -132,7 +132,7 @@ function noteUnstored(
   state: StoreState,
   node: string,
   version: string,
-  { pieces }: JournalEntry,
+  { operation, pieces }: JournalEntry,
   seq: number,
 ): void {
   const isFirst = state.database.sql('select 1 from unstored where node = ?').get(node) === undefined
@@ -144,4 +144,9 @@ function noteUnstored(
     .run(node, version, seq)
   const blocks = pieces.flatMap(({ start, length }) => [...blocksWithin(start, start + length)])
   state.unstoredBlocks.note(node, blocks, seq, isFirst)
+  if (operation.op !== 'replace' || operation.inline) return
+  const source = state.database
+    .sql('select node from unstored where version = ?')
+    .get(operation.sourceVersion)
+  if (source !== undefined) state.unstoredBlocks.pass(String(source['node']), node, seq)
 }

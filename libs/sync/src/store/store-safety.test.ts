@@ -336,6 +336,23 @@ describe('bounds', () => {
     expect(fixture.textAt('f0')?.slice(0, 6)).toBe('edit..')
     expect(fixture.textAt('f19', service)?.slice(0, 3)).toBe('19.')
   })
+
+  it('[SY-4] what is not stored yet is not evicted, under the name that a save by rename gave it neither', () => {
+    fixture.store.close()
+    fixture = new StoreFixture({ path: fixture.folder, cacheBytesMax: 50_000 })
+    for (let file = 0; file < 20; file++) fixture.put(`f${file}`, 'old')
+    fixture.sync(service)
+    fixture.store.setStored(service.head)
+    for (let file = 0; file < 20; file++) fixture.put(`new${file}`, `${file}`.padEnd(5_000, '.'))
+    fixture.sync(service)
+    for (let file = 0; file < 20; file++) fixture.store.rename(1, `new${file}`, 1, `f${file}`, 'none')
+    fixture.sync(service)
+    for (let file = 20; file < 40; file++) fixture.put(`f${file}`, ''.padEnd(5_000, '.'))
+    fixture.sync(service)
+    for (let file = 0; file < 20; file++) expect(fixture.textAt(`f${file}`)).toBe(`${file}`.padEnd(5_000, '.'))
+    fixture.store.setStored(service.head)
+    expect(fixture.store.status().cacheBytes).toBeLessThanOrEqual(50_000)
+  })
 })
 
 describe('inode numbers', () => {

@@ -19,6 +19,14 @@ export class UnstoredBlocks {
     this.#nodes.set(node, { seq, blocks: known })
   }
 
+  /** Notes that a commit gave a file the content of another: what is not stored of that is not stored of this. */
+  pass(from: string, node: string, seq: number): void {
+    const brought = this.#nodes.get(from)?.blocks
+    const known = this.#nodes.get(node)?.blocks
+    if (brought === undefined) this.#nodes.delete(node)
+    else if (known !== undefined) this.note(node, brought.keys(), seq, false)
+  }
+
   /** Forgets what is stored. */
   stored(through: number): void {
     for (const [node, { seq, blocks }] of this.#nodes) {
