@@ -144,9 +144,7 @@ function noteUnstored(
     .run(node, version, seq)
   const blocks = pieces.flatMap(({ start, length }) => [...blocksWithin(start, start + length)])
   state.unstoredBlocks.note(node, blocks, seq, isFirst)
-  if (operation.op !== 'replace' || operation.inline) return
-  const source = state.database
-    .sql('select node from unstored where version = ?')
-    .get(operation.sourceVersion)
-  if (source !== undefined) state.unstoredBlocks.pass(String(source['node']), node, seq)
+  // A save by rename stands on what was written under another name, a conflict copy on the file that it is a copy of.
+  const isForeign = operation.op === 'replace' ? !operation.inline : state.tree.resolve(operation.node) !== node
+  if (isForeign) state.unstoredBlocks.noteForeign(node)
 }

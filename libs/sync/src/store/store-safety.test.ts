@@ -353,6 +353,28 @@ describe('bounds', () => {
     fixture.store.setStored(service.head)
     expect(fixture.store.status().cacheBytes).toBeLessThanOrEqual(50_000)
   })
+
+  it('[SY-4] what is not stored yet is not evicted, in a conflict copy of it neither', () => {
+    fixture.store.close()
+    fixture = new StoreFixture({ path: fixture.folder, cacheBytesMax: 1_000_000 })
+    const other = new StoreFixture()
+    other.snapshot(service)
+    const text = 'mine'.padEnd(2_000_000, '.')
+    const ino = fixture.put('f', text)
+    fixture.sync(service)
+    other.follow(service)
+    const theirs = other.store.resolvePath(['f']) ?? 0
+    other.store.truncate(theirs, 0)
+    other.store.write(theirs, 0, Buffer.from('theirs'))
+    other.sync(service)
+    fixture.store.write(ino, 1_500_000, Buffer.from('edit'))
+    fixture.sync(service)
+    const names = fixture.store.list(1).map(({ name }) => name)
+    expect(names).toHaveLength(2)
+    const copy = names.find((name) => name !== 'f') ?? ''
+    expect(fixture.textAt(copy)).toBe(`${text.slice(0, 1_500_000)}edit${text.slice(1_500_004)}`)
+    other.remove()
+  })
 })
 
 describe('inode numbers', () => {

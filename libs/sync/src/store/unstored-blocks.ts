@@ -6,7 +6,7 @@ interface Unstored {
 
 /**
  * Which blocks of acknowledged files the service has not stored yet [SY-4]: those that were written since. Of a file that was
- * not stored when this process began nothing is known, and all of it counts as not stored.
+ * not stored when this process began, or was given content of another one, nothing is known, and all of it counts as not stored.
  */
 export class UnstoredBlocks {
   readonly #nodes = new Map<string, Unstored>()
@@ -19,12 +19,9 @@ export class UnstoredBlocks {
     this.#nodes.set(node, { seq, blocks: known })
   }
 
-  /** Notes that a commit gave a file the content of another: what is not stored of that is not stored of this. */
-  pass(from: string, node: string, seq: number): void {
-    const brought = this.#nodes.get(from)?.blocks
-    const known = this.#nodes.get(node)?.blocks
-    if (brought === undefined) this.#nodes.delete(node)
-    else if (known !== undefined) this.note(node, brought.keys(), seq, false)
+  /** Notes that a commit gave a file content of another one: which of it is stored is not known. */
+  noteForeign(node: string): void {
+    this.#nodes.delete(node)
   }
 
   /** Forgets what is stored. */
