@@ -57,7 +57,11 @@ describe('parts ahead of their push', () => {
     try {
       const { caller: owner } = await newTenant(other.engine)
       const { id } = await other.engine.agents.create(owner, { name: 'one' })
-      await other.engine.sync.putPart(owner, id, { node: uuidv7(), part: uuidv7(), data: randomBytes(200_000) })
+      await other.engine.sync.putPart(owner, id, {
+        node: uuidv7(),
+        part: uuidv7(),
+        data: randomBytes(200_000),
+      })
       expect(sent.map(({ length }) => length > 200_000)).toEqual([true])
     } finally {
       await other.stop()

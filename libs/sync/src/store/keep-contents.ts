@@ -145,6 +145,7 @@ function noteUnstored(
   const blocks = pieces.flatMap(({ start, length }) => [...blocksWithin(start, start + length)])
   state.unstoredBlocks.note(node, blocks, seq, isFirst)
   // A save by rename stands on what was written under another name, a conflict copy on the file that it is a copy of.
-  const isForeign = operation.op === 'replace' ? !operation.inline : state.tree.resolve(operation.node) !== node
+  const isForeign =
+    operation.op === 'replace' ? !operation.inline : state.tree.resolve(operation.node) !== node
   if (isForeign) state.unstoredBlocks.noteForeign(node)
 }
