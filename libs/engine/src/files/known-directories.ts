@@ -3,9 +3,10 @@ import { joinPath, parsePath } from '@agentfs/contracts'
 import type { NodeRow } from '@agentfs/storage'
 import { pathOf, type TreeReader } from '@agentfs/tree'
 import { RecentMap } from '../reads/recent-map.js'
+import { rowWeight } from '../reads/row-weight.js'
 import type { ResolvedPath } from './resolved-path.js'
 
-/** Rows of directories: those of a path count one by one. */
+/** Rows of directories: those of a path count one by one, those with extended attributes for several. */
 const ROWS_MAX = 10_000
 const FILES_MAX = 20_000
 
@@ -17,7 +18,9 @@ export class GuessedWrong extends Error {}
  * look-up of its path: that goes by what is known here, and is checked under the lock.
  */
 export class KnownDirectories {
-  readonly #directories = new RecentMap<readonly NodeRow[]>(ROWS_MAX, (rows) => rows.length)
+  readonly #directories = new RecentMap<readonly NodeRow[]>(ROWS_MAX, (rows) =>
+    rows.reduce((sum, row) => sum + rowWeight(row), 0),
+  )
   readonly #files = new RecentMap<true>(FILES_MAX)
 
   /** What the path of a new file resolves to, if its directory is where it was; undefined where that or the file is unknown. */

@@ -3,6 +3,7 @@ import type { Name } from '@agentfs/contracts'
 import type { AgentHead, NodeRow } from '@agentfs/storage'
 import type { NodeRef } from '../api/files-api.js'
 import { RecentMap } from './recent-map.js'
+import { rowWeight } from './row-weight.js'
 
 /** What a version's content is read by: parts and keys, or those of its pages. */
 export interface ContentIds {
@@ -19,6 +20,7 @@ export interface KnownPlace {
   readonly content?: ContentIds
 }
 
+/** Places of nodes without extended attributes; with them there are fewer. */
 const PLACES_MAX = 10_000
 /** Parts of a file beyond which asking for them ahead is not worth its query. */
 const PARTS_MAX = 16
@@ -28,7 +30,7 @@ const PARTS_MAX = 16
  * be asked each time; at another head it is a guess.
  */
 export class KnownPlaces {
-  readonly #places = new RecentMap<KnownPlace>(PLACES_MAX)
+  readonly #places = new RecentMap<KnownPlace>(PLACES_MAX, ({ node }) => rowWeight(node))
 
   get(scope: TenantScope, agentId: string, ref: NodeRef): KnownPlace | undefined {
     return this.#places.get(nameOf(scope, agentId, ref))

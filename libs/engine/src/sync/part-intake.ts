@@ -160,7 +160,7 @@ export class PartIntake {
     for (const { sealed } of refused) this.#late.add(`${agentId}/${sealed.partId}`)
   }
 
-  /** The id of the object that holds the part now, its bytes freed; null where the object store did not take it. */
+  /** The id of the object that holds the part now, which needs its bytes no more; null where the object store did not take it. */
   async #store(
     scope: TenantScope,
     agent: AgentRow,
@@ -179,8 +179,10 @@ export class PartIntake {
     })
     try {
       const { objectStore, objectPrefix } = await this.#resources.resolve(scope)
-      await objectStore.putIfAbsent(objectPrefix + objectKey, sealed)
-      freeBytes(sealed)
+      const outcome = await objectStore.putIfAbsent(objectPrefix + objectKey, sealed)
+      // That an object is there already, by an attempt whose answer was lost, may be told before all of it was read: some is
+      // still being written then.
+      if (outcome === 'created') freeBytes(sealed)
       return objectId
     } catch (error) {
       if (!(error instanceof AgentfsError) || error.code !== 'unavailable') throw error

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { PushRequest } from '@agentfs/contracts'
 import { ReferenceService } from '../testing/reference-service.js'
-import { StoreFixture } from '../testing/store-fixture.js'
+import { LIMITS, StoreFixture } from '../testing/store-fixture.js'
+import { decode } from './row-codec.js'
 
 let service: ReferenceService
 let here: StoreFixture
@@ -75,5 +77,21 @@ describe('a write into what was appended here, while somebody else appended firs
     here.follow(service)
     expect(here.text(ino, service)).toBe('base\ntheirs\nours\nmore\n')
     expect(settled()).toEqual(['base\ntheirs\nours\nmore\n'])
+  })
+})
+
+describe('a save by rename of what was appended to', () => {
+  it('waits for what the append makes of the file, which the service has no sooner', () => {
+    here.put('new', 'new\n')
+    here.sync(service)
+    here.store.write(here.store.resolvePath(['new']) ?? 0, 0, Buffer.from('more\n'), { append: true })
+    here.store.rename(1, 'new', 1, 'log', 'none')
+    const sent: string[][] = []
+    for (let push = here.store.freezePush(LIMITS); push !== null; push = here.store.freezePush(LIMITS)) {
+      sent.push((decode(push.bytes) as PushRequest).operations.map(({ op }) => op))
+      here.push(service)
+    }
+    expect(sent).toEqual([['append'], ['replace']])
+    expect(settled()).toEqual(['new\nmore\n'])
   })
 })

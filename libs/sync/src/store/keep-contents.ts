@@ -25,8 +25,9 @@ export function keepContents(
     if (!isLocalContent(operation)) continue
     const version = versions.get(operation.version)
     if (version === undefined) continue
-    noteUnstored(state, version.node, version.id, entry, answer.commit?.seq ?? state.facts.seq)
-    if (!isAsShown(operation, version.size, version.parents)) {
+    const asShown = isAsShown(operation, version.size, version.parents)
+    noteUnstored(state, version, entry, asShown, answer.commit?.seq ?? state.facts.seq)
+    if (!asShown) {
       changed.add(version.node)
     } else if (needed.has(operation.version)) {
       keepVersion(
@@ -130,9 +131,9 @@ function passes(content: FileContent, belowSize: number, start: number, end: num
 /** The newest version of each node that is acknowledged and not stored [SY-4]. */
 function noteUnstored(
   state: StoreState,
-  node: string,
-  version: string,
-  { pieces }: JournalEntry,
+  { node, id }: { readonly node: string; readonly id: string },
+  { operation, pieces }: JournalEntry,
+  asShown: boolean,
   seq: number,
 ): void {
   const isFirst = state.database.sql('select 1 from unstored where node = ?').get(node) === undefined
@@ -141,7 +142,12 @@ function noteUnstored(
       `insert into unstored (node, version, seq) values (?, ?, ?)
        on conflict (node) do update set version = excluded.version, seq = excluded.seq`,
     )
-    .run(node, version, seq)
+    .run(node, id, seq)
   const blocks = pieces.flatMap(({ start, length }) => [...blocksWithin(start, start + length)])
   state.unstoredBlocks.note(node, blocks, seq, isFirst)
+  // A save by rename stands on what was written under another name, a conflict copy on the file that it is a copy of, and an
+  // append may have come to lie elsewhere.
+  const isForeign =
+    operation.op === 'replace' ? !operation.inline : state.tree.resolve(operation.node) !== node
+  if (isForeign || !asShown) state.unstoredBlocks.noteForeign(node)
 }

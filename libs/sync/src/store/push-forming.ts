@@ -93,8 +93,9 @@ function withinLimits(
   let content = 0
   for (const entry of entries) {
     const { operation } = entry
-    // Where its append comes to lie is known by the answer only.
+    // Where its append comes to lie is known by the answer only, and what the append makes of the file is there only then.
     if (operation.op === 'write' && appended.has(operation.base)) break
+    if (operation.op === 'replace' && appended.has(operation.sourceVersion)) break
     if (operation.op === 'append') appended.add(operation.version)
     body += inlineBytes(entry) + ENVELOPE_BYTES
     content += entryBytes(entry)

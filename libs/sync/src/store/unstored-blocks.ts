@@ -6,7 +6,7 @@ interface Unstored {
 
 /**
  * Which blocks of acknowledged files the service has not stored yet [SY-4]: those that were written since. Of a file that was
- * not stored when this process began nothing is known, and all of it counts as not stored.
+ * not stored when this process began, or was given content of another one, nothing is known, and all of it counts as not stored.
  */
 export class UnstoredBlocks {
   readonly #nodes = new Map<string, Unstored>()
@@ -17,6 +17,11 @@ export class UnstoredBlocks {
     if (known === undefined) return
     for (const block of brought) known.set(block, seq)
     this.#nodes.set(node, { seq, blocks: known })
+  }
+
+  /** Notes that a commit gave a file content of another one: which of it is stored is not known. */
+  noteForeign(node: string): void {
+    this.#nodes.delete(node)
   }
 
   /** Forgets what is stored. */

@@ -84,7 +84,7 @@ export class CompactionStore {
       scope,
       (tx) => tx.query<LiveSegment>`
         select o.object_id, o.object_key, o.stream_id, s.agent_id, o.epoch, o.first_seq, o.last_seq, o.size, o.created_at,
-          o.live_bytes,          used.entries::integer as live_entries
+          o.live_bytes, used.entries::integer as live_entries
         from objects o
         join streams s on s.tenant_id = o.tenant_id and s.stream_id = o.stream_id
         cross join lateral (
