@@ -153,6 +153,24 @@ describe('exit codes', () => {
     }
   })
 
+  it('1: at once, where a folder that was named cannot be made', async () => {
+    for (const { args, environment } of [
+      { args: ['export', '--to', '/proc/agentfs-nowhere/x'], environment: {} },
+      { args: ['login', '--token', key], environment: { XDG_CONFIG_HOME: '/proc/agentfs-nowhere' } },
+      {
+        args: ['mount', join(machine.home, 'not-made')],
+        environment: { XDG_STATE_HOME: '/proc/agentfs-nowhere' },
+      },
+    ]) {
+      const done = await machine.cli(args, { environment, limitMs: 20_000 })
+      expect({ args, code: done.code, stderr: done.stderr }).toEqual({
+        args,
+        code: 1,
+        stderr: expect.stringMatching(/cannot make \/proc\/agentfs-nowhere\/\S+: ENOENT/),
+      })
+    }
+  })
+
   it('1: doctor names what fails, and its remedy', async () => {
     const well = await cli('doctor', '--json')
     expect({ code: well.code, stdout: well.stdout }).toEqual({

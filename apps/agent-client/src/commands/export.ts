@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { EXIT, UsageError } from '../exit-codes.js'
+import { makeFolders, removeFolders } from '../make-folders.js'
 import { formatBytes } from '../terminal/format.js'
 import { type ExportChoice, planExport } from '../transfer/export-plan.js'
 import { type Exported, runExport } from '../transfer/export-run.js'
@@ -89,8 +90,15 @@ async function exportToDisk(
       assertSame(plan, about.id, choiceOf(path, options))
       context.output.note(`going on with the export as of ${plan.header.exportedAt}, seq ${plan.header.seq}`)
     } else {
-      plan = await planExport(agent, about, choiceOf(path, options), signal)
-      await mkdir(dirname(places.plan), { recursive: true })
+      // First: to read a large home takes long, and is in vain where its export cannot be kept.
+      const made = places.partial === undefined ? makeFolders(places.final) : []
+      try {
+        plan = await planExport(agent, about, choiceOf(path, options), signal)
+      } catch (error) {
+        removeFolders(made)
+        throw error
+      }
+      makeFolders(dirname(places.plan))
       await saveManifest(plan, places.plan)
     }
     try {

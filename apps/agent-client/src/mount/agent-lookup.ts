@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AgentfsError, isUuid } from '@agentfs/contracts'
 import type { AgentfsClient } from '@agentfs/sdk'
 import { z } from 'zod'
+import { makeFolders } from '../make-folders.js'
 
 /** An agent, by id and name. */
 export interface KnownAgent {
@@ -35,7 +36,7 @@ export class AgentIndex {
   /** Remembers an agent. */
   remember(agent: KnownAgent): void {
     const known = Object.fromEntries(Object.entries(this.#read()).filter(([, id]) => id !== agent.id))
-    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 })
+    makeFolders(dirname(this.#path), 0o700)
     const temporary = `${this.#path}.${process.pid}`
     writeFileSync(temporary, JSON.stringify({ ...known, [agent.name]: agent.id }), { mode: 0o600 })
     renameSync(temporary, this.#path)
