@@ -73,6 +73,27 @@ describe('exit codes', () => {
     }
   })
 
+  it('2: --version beside a command, where a version of a file is meant; alone it stays', async () => {
+    expect((await machine.cli(['put', '-', 'versions.md'], { input: 'one' })).code).toBe(0)
+    expect((await machine.cli(['put', '-', 'versions.md'], { input: 'two' })).code).toBe(0)
+    for (const args of [
+      ['restore', 'versions.md', '--version', '1'],
+      ['cat', 'versions.md', '--version', '1'],
+      ['cat', '-V', '1', 'versions.md'],
+      ['--version', 'cat', 'versions.md'],
+    ]) {
+      const done = await cli(...args)
+      expect({ args, code: done.code, stdout: done.stdout }).toEqual({ args, code: 2, stdout: '' })
+      expect(done.stderr).toMatch(/use --file-version N/)
+    }
+    expect((await cli('cat', 'versions.md', '--file-version', '1')).stdout).toBe('one')
+    for (const args of [['--version'], ['-V'], ['--agent-id', 'log', '--version']]) {
+      const done = await cli(...args)
+      expect({ args, code: done.code }).toEqual({ args, code: 0 })
+      expect(done.stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+    }
+  })
+
   it('4: no credentials; 2: no agent', async () => {
     const none = await machine.cli(['ls'], { environment: { AGENTFS_TOKEN: '' } })
     expect(none.code).toBe(4)
