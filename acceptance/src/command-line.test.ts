@@ -61,7 +61,8 @@ describe('exit codes', () => {
       ['ls', '--url', 'http://example.com'],
       ['ls', '--url', 'ftp://127.0.0.1'],
       ['ls', '--token-file', '/nonexistent'],
-      ['restore', 'x'],
+      ['restore', 'x', '--file-version', '1', '--at', '2026-01-31T12:00:00Z'],
+      ['ls', '--deleted', '--glob', '*.md'],
       ['cat', 'a/../b'],
     ]
     for (const args of wrong) {
@@ -109,6 +110,7 @@ describe('exit codes', () => {
       ['ls', '--agent-id', 'nobody'],
       ['rm', 'missing.md'],
       ['log', 'missing.md'],
+      ['restore', 'missing.md'],
       ['mv', 'missing.md', 'x.md'],
       ['unmount', join(machine.home, 'nothing')],
       ['status', join(machine.home, 'nothing')],
