@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { AgentfsClient } from '@agentfs/sdk'
@@ -93,6 +93,28 @@ describe('exit codes', () => {
       expect({ args, code: done.code }).toEqual({ args, code: 0 })
       expect(done.stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
     }
+  })
+
+  it('2: what the command cannot take, with what can', async () => {
+    for (const [args, says] of [
+      [['put', machine.home], /is a folder: `agentfs-client import` takes folders/],
+      [['put', machine.home, 'x.md'], /is a folder: `agentfs-client import` takes folders/],
+      [
+        ['export', '--to', join(machine.home, 'home.zip')],
+        /no \.zip: name a \.tar file, a \.jsonl file or a folder/,
+      ],
+      [['export', '--to', join(machine.home, 'home.tar.gz')], /no \.gz: name a \.tar file/],
+      [['export', '--to', join(machine.home, 'home.TGZ')], /no \.TGZ: name a \.tar file/],
+      [['ls', '--agent-id', ''], /the agent's name is empty/],
+    ] as const) {
+      const done = await cli(...args)
+      expect({ args, code: done.code, stderr: done.stderr }).toEqual({
+        args,
+        code: 2,
+        stderr: expect.stringMatching(says),
+      })
+    }
+    expect((await readdir(machine.home)).filter((name) => name.startsWith('home.'))).toEqual([])
   })
 
   it('4: no credentials; 2: no agent', async () => {

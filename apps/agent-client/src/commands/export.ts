@@ -155,6 +155,12 @@ function choiceOf(path: string, { versions, plain = false, deleted = false }: Ex
 function formatOf(to: string): Format {
   if (/\.tar$/i.test(to)) return 'tar'
   if (/\.(jsonl|ndjson)$/i.test(to)) return 'jsonl'
+  const archive = /\.(zip|7z|rar|t?gz|t?bz2?|t?xz|t?zst)$/i.exec(to)
+  if (archive !== null) {
+    throw new UsageError(
+      `an export is no ${archive[0]}: name a .tar file, a .jsonl file or a folder (or say --format folder to give a folder this name)`,
+    )
+  }
   return 'folder'
 }
 

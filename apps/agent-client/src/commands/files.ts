@@ -130,11 +130,12 @@ async function put(
 }
 
 async function localSize(source: string): Promise<number> {
-  try {
-    return (await statFile(source)).size
-  } catch (error) {
+  const found = await statFile(source).catch((error: unknown) => {
     throw new AgentfsError('not_found', { detail: `cannot read ${source}: ${(error as Error).message}` })
-  }
+  })
+  if (found.isDirectory())
+    throw new UsageError(`${source} is a folder: \`agentfs-client import\` takes folders`)
+  return found.size
 }
 
 function progressLine(path: string, bytes: number, bytesOf: number | null): string {
