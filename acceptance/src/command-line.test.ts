@@ -153,6 +153,29 @@ describe('exit codes', () => {
     expect((await cli('rm', '-f', 'missing.md')).code).toBe(0)
   })
 
+  it('3: no such agent, with its name and the next step', async () => {
+    for (const args of [
+      ['ls', '--agent-id', 'heir'],
+      ['put', '/etc/hostname', 'x.md', '--agent-id', 'heir'],
+      ['import', machine.home, '--agent-id', 'heir'],
+      ['import', 'agent:heir/notes'],
+      ['export', '--agent-id', 'heir', '--to', join(machine.home, 'no-agent')],
+      ['watch', '--agent-id', 'heir'],
+      ['agents', 'rename', 'heir', 'other'],
+      ['agents', 'mirror', 'status', 'heir'],
+      ['mount', join(machine.home, 'no-agent'), '--agent-id', 'heir', '--no-create'],
+    ]) {
+      const done = await cli(...args)
+      expect({ args, code: done.code, stderr: done.stderr }).toEqual({
+        args,
+        code: 3,
+        stderr: expect.stringContaining(
+          "there is no agent 'heir'; agentfs-client agents list shows those there are, agents create heir makes it",
+        ),
+      })
+    }
+  })
+
   it('4: credentials that are malformed, revoked, or too weak', async () => {
     const made = await client.createKey({ name: 'revoked' })
     await client.revokeKey(made.id)

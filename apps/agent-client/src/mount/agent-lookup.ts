@@ -4,6 +4,7 @@ import { AgentfsError, isUuid } from '@agentfs/contracts'
 import type { AgentfsClient } from '@agentfs/sdk'
 import { z } from 'zod'
 import { makeFolders } from '../make-folders.js'
+import { noSuchAgent } from '../missing-agent.js'
 
 /** An agent, by id and name. */
 export interface KnownAgent {
@@ -76,9 +77,4 @@ export async function lookUpAgent(
     options.onCreated(agent)
     return agent
   }
-}
-
-function noSuchAgent(reference: string, cause: AgentfsError): AgentfsError {
-  const detail = `there is no agent ${reference}; \`agentfs-client agents list\` shows those there are`
-  return new AgentfsError('not_found', { ...cause.details, detail }, { cause })
 }
