@@ -188,7 +188,8 @@ async function prepare({ final, plan, partial }: Places, format: Format, resume:
   }
   if (resume && !started && existsSync(final)) throw wholeAlready(final)
   if (existsSync(final)) throw new UsageError(`${final} exists; remove it, or name another target`)
-  if (!existsSync(dirname(final))) throw new UsageError(`there is no folder ${dirname(final)}`)
+  if (!existsSync(dirname(final)))
+    throw new UsageError(`there is no folder ${dirname(final)} on this machine`)
   if (started && !resume) throw new UsageError(`an export to ${final} was started before: ${again}`)
   if (!started && partial !== undefined) await rm(partial, { force: true })
   if (!started && format === 'jsonl' && existsSync(manifestBeside(final))) {
