@@ -117,6 +117,28 @@ describe('exit codes', () => {
     expect((await readdir(machine.home)).filter((name) => name.startsWith('home.'))).toEqual([])
   })
 
+  it('2: a question that nobody can be asked says what to give instead', async () => {
+    const { tenant } = await client.whoami()
+    for (const [args, give] of [
+      [['rm', '--erase', 'e.md', 'f.md'], '--yes to erase e.md, f.md with every version'],
+      [['agents', 'delete', 'cli'], '--yes to delete cli and all its files'],
+      [['agents', 'delete', 'cli', '--erase'], '--yes to erase cli and all its files'],
+      [['agents', 'mirror', 'on', 'cli'], '--accept-plaintext to mirror cli'],
+      [['tenant', 'erase', tenant.name], `--yes to erase ${tenant.name}`],
+      [['signup'], '--email ADDRESS'],
+      [['signup', '--email', 'who@example.com'], '--password-stdin, and the password on standard input'],
+    ] as const) {
+      const done = await cli(...args)
+      expect({ args, code: done.code, stderr: done.stderr }).toEqual({
+        args,
+        code: 2,
+        stderr: expect.stringContaining(
+          `agentfs-client: not a terminal, so nobody can be asked: give ${give}\n`,
+        ),
+      })
+    }
+  })
+
   it('4: no credentials; 2: no agent', async () => {
     const none = await machine.cli(['ls'], { environment: { AGENTFS_TOKEN: '' } })
     expect(none.code).toBe(4)

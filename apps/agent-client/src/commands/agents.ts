@@ -40,8 +40,10 @@ async function remove(
   const client = context.client()
   const agent = await aboutAgent(name, client.getAgent(name))
   if (options.yes !== true) {
-    const verb = erase ? 'Erase for good' : 'Delete'
-    const answer = await ask(`${verb} ${agent.name} and all its files? Type its name`, { flag: '--yes' })
+    const what = `${agent.name} and all its files`
+    const answer = await ask(`${erase ? 'Erase for good' : 'Delete'} ${what}? Type its name`, {
+      instead: `--yes to ${erase ? 'erase' : 'delete'} ${what}`,
+    })
     if (answer !== agent.name) throw new UsageError('not deleted: the name did not match')
   }
   const erasure = await client.deleteAgent(agent.id, { erase })

@@ -159,8 +159,9 @@ async function rm(
   const files = context.client().agent(context.agent()).files
   const erase = options.erase === true
   if (erase && options.yes !== true) {
-    const question = `Erase ${paths.join(', ')} with every version, for good? Type yes`
-    if ((await ask(question, { flag: '--yes' })) !== 'yes') throw new UsageError('not erased')
+    const what = `${paths.join(', ')} with every version`
+    const answer = await ask(`Erase ${what}, for good? Type yes`, { instead: `--yes to erase ${what}` })
+    if (answer !== 'yes') throw new UsageError('not erased')
   }
   for (const path of paths) {
     try {

@@ -26,7 +26,7 @@ async function on(context: CommandContext, name: string, options: OnOptions): Pr
       `A mirror holds every file of ${agent.name} in PLAINTEXT, readable for anyone who may read its bucket.`,
     )
     const answer = await ask('Type the name of the agent if that is what you want', {
-      flag: '--accept-plaintext',
+      instead: `--accept-plaintext to mirror ${agent.name}`,
     })
     if (answer !== agent.name) throw new UsageError('not switched on: the name did not match')
   }
