@@ -120,7 +120,7 @@ async function put(
       ...(resume === undefined ? {} : { resume }),
       onResume: ({ bytes }) =>
         output.note(`${path}: resuming at ${formatBytes(bytes)} of ${formatBytes(size ?? bytes)}`),
-      onProgress: ({ bytes }) => output.progress(progressLine(path, bytes, size)),
+      onProgress: ({ bytes }) => output.transferred(progressLine(path, bytes, size)),
     })
   context.output.progressEnd()
   context.output.result(
