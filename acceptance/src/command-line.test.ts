@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { AgentfsClient } from '@agentfs/sdk'
@@ -61,7 +61,8 @@ describe('exit codes', () => {
       ['ls', '--url', 'http://example.com'],
       ['ls', '--url', 'ftp://127.0.0.1'],
       ['ls', '--token-file', '/nonexistent'],
-      ['restore', 'x'],
+      ['restore', 'x', '--file-version', '1', '--at', '2026-01-31T12:00:00Z'],
+      ['ls', '--deleted', '--glob', '*.md'],
       ['cat', 'a/../b'],
     ]
     for (const args of wrong) {
@@ -70,6 +71,71 @@ describe('exit codes', () => {
       expect(done.stderr).not.toBe('')
       expect(done.stderr).not.toMatch(/\bat .*\.js:\d+/)
       expect(done.stdout).toBe('')
+    }
+  })
+
+  it('2: --version beside a command, where a version of a file is meant; alone it stays', async () => {
+    expect((await machine.cli(['put', '-', 'versions.md'], { input: 'one' })).code).toBe(0)
+    expect((await machine.cli(['put', '-', 'versions.md'], { input: 'two' })).code).toBe(0)
+    for (const args of [
+      ['restore', 'versions.md', '--version', '1'],
+      ['cat', 'versions.md', '--version', '1'],
+      ['cat', '-V', '1', 'versions.md'],
+      ['--version', 'cat', 'versions.md'],
+    ]) {
+      const done = await cli(...args)
+      expect({ args, code: done.code, stdout: done.stdout }).toEqual({ args, code: 2, stdout: '' })
+      expect(done.stderr).toMatch(/use --file-version N/)
+    }
+    expect((await cli('cat', 'versions.md', '--file-version', '1')).stdout).toBe('one')
+    for (const args of [['--version'], ['-V'], ['--agent-id', 'log', '--version']]) {
+      const done = await cli(...args)
+      expect({ args, code: done.code }).toEqual({ args, code: 0 })
+      expect(done.stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+    }
+  })
+
+  it('2: what the command cannot take, with what can', async () => {
+    for (const [args, says] of [
+      [['put', machine.home], /is a folder: `agentfs-client import` takes folders/],
+      [['put', machine.home, 'x.md'], /is a folder: `agentfs-client import` takes folders/],
+      [
+        ['export', '--to', join(machine.home, 'home.zip')],
+        /no \.zip: name a \.tar file, a \.jsonl file or a folder/,
+      ],
+      [['export', '--to', join(machine.home, 'home.tar.gz')], /no \.gz: name a \.tar file/],
+      [['export', '--to', join(machine.home, 'home.TGZ')], /no \.TGZ: name a \.tar file/],
+      [['ls', '--agent-id', ''], /the agent's name is empty/],
+    ] as const) {
+      const done = await cli(...args)
+      expect({ args, code: done.code, stderr: done.stderr }).toEqual({
+        args,
+        code: 2,
+        stderr: expect.stringMatching(says),
+      })
+    }
+    expect((await readdir(machine.home)).filter((name) => name.startsWith('home.'))).toEqual([])
+  })
+
+  it('2: a question that nobody can be asked says what to give instead', async () => {
+    const { tenant } = await client.whoami()
+    for (const [args, give] of [
+      [['rm', '--erase', 'e.md', 'f.md'], '--yes to erase e.md, f.md with every version'],
+      [['agents', 'delete', 'cli'], '--yes to delete cli and all its files'],
+      [['agents', 'delete', 'cli', '--erase'], '--yes to erase cli and all its files'],
+      [['agents', 'mirror', 'on', 'cli'], '--accept-plaintext to mirror cli'],
+      [['tenant', 'erase', tenant.name], `--yes to erase ${tenant.name}`],
+      [['signup'], '--email ADDRESS'],
+      [['signup', '--email', 'who@example.com'], '--password-stdin, and the password on standard input'],
+    ] as const) {
+      const done = await cli(...args)
+      expect({ args, code: done.code, stderr: done.stderr }).toEqual({
+        args,
+        code: 2,
+        stderr: expect.stringContaining(
+          `agentfs-client: not a terminal, so nobody can be asked: give ${give}\n`,
+        ),
+      })
     }
   })
 
@@ -88,6 +154,7 @@ describe('exit codes', () => {
       ['ls', '--agent-id', 'nobody'],
       ['rm', 'missing.md'],
       ['log', 'missing.md'],
+      ['restore', 'missing.md'],
       ['mv', 'missing.md', 'x.md'],
       ['unmount', join(machine.home, 'nothing')],
       ['status', join(machine.home, 'nothing')],
@@ -106,6 +173,29 @@ describe('exit codes', () => {
       expect(done.stderr).not.toMatch(/\bat .*\.js:\d+/)
     }
     expect((await cli('rm', '-f', 'missing.md')).code).toBe(0)
+  })
+
+  it('3: no such agent, with its name and the next step', async () => {
+    for (const args of [
+      ['ls', '--agent-id', 'heir'],
+      ['put', '/etc/hostname', 'x.md', '--agent-id', 'heir'],
+      ['import', machine.home, '--agent-id', 'heir'],
+      ['import', 'agent:heir/notes'],
+      ['export', '--agent-id', 'heir', '--to', join(machine.home, 'no-agent')],
+      ['watch', '--agent-id', 'heir'],
+      ['agents', 'rename', 'heir', 'other'],
+      ['agents', 'mirror', 'status', 'heir'],
+      ['mount', join(machine.home, 'no-agent'), '--agent-id', 'heir', '--no-create'],
+    ]) {
+      const done = await cli(...args)
+      expect({ args, code: done.code, stderr: done.stderr }).toEqual({
+        args,
+        code: 3,
+        stderr: expect.stringContaining(
+          "there is no agent 'heir'; agentfs-client agents list shows those there are, agents create heir makes it",
+        ),
+      })
+    }
   })
 
   it('4: credentials that are malformed, revoked, or too weak', async () => {
@@ -150,6 +240,24 @@ describe('exit codes', () => {
       const done = await cli(...args, '--url', 'http://127.0.0.1:9')
       expect({ args, code: done.code }).toEqual({ args, code: 69 })
       expect(done.stderr).toMatch(/127\.0\.0\.1:9/)
+    }
+  })
+
+  it('1: at once, where a folder that was named cannot be made', async () => {
+    for (const { args, environment } of [
+      { args: ['export', '--to', '/proc/agentfs-nowhere/x'], environment: {} },
+      { args: ['login', '--token', key], environment: { XDG_CONFIG_HOME: '/proc/agentfs-nowhere' } },
+      {
+        args: ['mount', join(machine.home, 'not-made')],
+        environment: { XDG_STATE_HOME: '/proc/agentfs-nowhere' },
+      },
+    ]) {
+      const done = await machine.cli(args, { environment, limitMs: 20_000 })
+      expect({ args, code: done.code, stderr: done.stderr }).toEqual({
+        args,
+        code: 1,
+        stderr: expect.stringMatching(/cannot make \/proc\/agentfs-nowhere\/\S+: ENOENT/),
+      })
     }
   })
 

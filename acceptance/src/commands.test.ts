@@ -141,4 +141,42 @@ describe('files and versions', () => {
     expect(restore.code).toBe(2)
     expect(JSON.parse(restore.stderr)).toMatchObject({ error: { code: 'usage' } })
   })
+
+  it('[DUR-1] deleted files are listed, have their versions, and come back as they last were', async () => {
+    await machineOf('deleted')
+    for (const path of ['notes/gone.md', 'notes/there.md', 'other.md', 'lost/with-its-folder.md']) {
+      await files.write(path, 'one\n', { parents: true })
+      await files.write(path, 'two\n')
+    }
+    expect((await cli('ls', '--deleted')).stdout).toBe('')
+    await files.remove('lost', { recursive: true })
+    await files.remove('other.md')
+    await files.remove('notes/gone.md')
+    const row = (path: string): string => `\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d  ${path}\n`
+    const all = ['notes/gone.md', 'other.md', 'lost/with-its-folder.md'].map(row).join('')
+    expect((await cli('ls', '--deleted')).stdout).toMatch(new RegExp(`^${all}$`))
+    expect((await cli('ls', '--deleted', 'notes')).stdout).toMatch(new RegExp(`^${row('notes/gone.md')}$`))
+    const listed = await cli('ls', '--deleted', '/notes/gone.md', '--json')
+    expect(JSON.parse(listed.stdout)).toMatchObject({ path: 'notes/gone.md', deletedAt: expect.any(String) })
+
+    const log = await cli('log', 'notes/gone.md')
+    expect({ code: log.code, stdout: log.stdout }).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/^v2 .*\nv1 .*\n$/),
+    })
+    expect(log.stderr).toMatch(/^Deleted .*agentfs-client restore notes\/gone\.md/)
+    expect((await cli('restore', 'notes/gone.md')).code).toBe(0)
+    expect((await cli('cat', 'notes/gone.md')).stdout).toBe('two\n')
+
+    const standing = await cli('restore', 'notes/there.md')
+    expect({ code: standing.code, stderr: standing.stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/there\.md is there; say what to restore: --file-version N/),
+    })
+    const lost = await cli('restore', 'lost/with-its-folder.md')
+    expect({ code: lost.code, stderr: lost.stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringMatching(/its folder was deleted too/),
+    })
+  })
 })

@@ -220,6 +220,28 @@ for line in open(sys.argv[1], encoding="utf-8"):
   })
 })
 
+it('an unknown path is told to be of this machine or of the home', async () => {
+  const nowhere = join(place, 'nowhere')
+  for (const [args, code, says] of [
+    [
+      ['import', nowhere],
+      3,
+      `there is no file or folder ${nowhere} on this machine; what is in an agent's home`,
+    ],
+    [['import', 'agent:one/nowhere'], 3, 'there is no nowhere in the home of one'],
+    [['export', 'nowhere', '--to', nowhere], 3, 'there is no nowhere in the home of one'],
+    [['export', '--to', join(nowhere, 'x.tar')], 2, `there is no folder ${nowhere} on this machine`],
+  ] as const) {
+    const done = await cli(...args)
+    expect({ args, code: done.code, stderr: done.stderr }).toEqual({
+      args,
+      code,
+      stderr: expect.stringContaining(says),
+    })
+  }
+  expect(readdirSync(place)).not.toContain('nowhere')
+})
+
 describe('deleted files', () => {
   /** What of an agent is deleted and can be restored: each path with the contents of its versions. */
   const deletedOf = async (name: string): Promise<string[]> => {

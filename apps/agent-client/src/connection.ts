@@ -96,5 +96,6 @@ export function requireAgent(settings: Settings): string {
       'no agent: give --agent-id NAME or set AGENTFS_AGENT; `agentfs-client agents list` shows them',
     )
   }
+  if (settings.agent.trim() === '') throw new UsageError("the agent's name is empty: give --agent-id NAME")
   return settings.agent
 }

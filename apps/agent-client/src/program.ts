@@ -16,7 +16,7 @@ import {
   addRunCommand,
   addWatchCommand,
 } from './commands/mount-commands.js'
-import { EXIT, exitCodeOf, failureCode } from './exit-codes.js'
+import { EXIT, exitCodeOf, failureCode, UsageError } from './exit-codes.js'
 
 /** The command line, with every command. */
 export function buildProgram(version: string): Command {
@@ -57,6 +57,7 @@ export function buildProgram(version: string): Command {
 export async function runProgram(program: Command, argv: readonly string[]): Promise<number> {
   for (const command of allCommands(program)) command.exitOverride()
   try {
+    refuseVersionOfCommand(program, argv)
     await program.parseAsync(argv, { from: 'user' })
     return typeof process.exitCode === 'number' ? process.exitCode : EXIT.ok
   } catch (error) {
@@ -64,6 +65,25 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
     report(error, program.opts<{ json?: boolean }>().json === true)
     return exitCodeOf(error)
   }
+}
+
+/** Beside a command `--version N` is meant for a file: to print the program's own and do nothing would look like success. */
+function refuseVersionOfCommand(program: Command, argv: readonly string[]): void {
+  const end = argv.indexOf('--')
+  const args = end === -1 ? argv : argv.slice(0, end)
+  if (!args.includes('--version') && !args.includes('-V')) return
+  const command = program.commands.find((it) =>
+    args.some((arg, at) => arg === it.name() && !takesValue(program, args[at - 1])),
+  )
+  if (command === undefined) return
+  throw new UsageError(
+    `${command.name()} takes no --version, which is the version of agentfs-client itself; for one of a file use --file-version N`,
+  )
+}
+
+/** True for an option of the program that the next argument belongs to. */
+function takesValue(program: Command, arg = ''): boolean {
+  return program.options.some(({ required, long }) => required && long === arg)
 }
 
 function allCommands(command: Command): Command[] {

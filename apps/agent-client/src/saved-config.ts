@@ -1,6 +1,7 @@
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { makeFolders } from './make-folders.js'
 
 const savedConfig = z.object({
   url: z.string().optional(),
@@ -32,7 +33,7 @@ export function loadConfig(directory: string): SavedConfig {
 /** Replaces the saved configuration, readable by its owner only. */
 export function saveConfig(directory: string, config: SavedConfig): string {
   const path = join(directory, 'config.json')
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeFolders(directory, 0o700)
   const temporary = `${path}.${process.pid}`
   writeFileSync(temporary, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
   chmodSync(temporary, 0o600)

@@ -9,11 +9,15 @@ import { action, type CommandContext } from './context.js'
 type Credentials = { email?: string; password?: string; passwordStdin?: boolean }
 
 async function credentials(options: Credentials): Promise<{ email: string; password: string }> {
-  const email = options.email ?? (await ask('E-mail', { flag: '--email' }))
+  const email = options.email ?? (await ask('E-mail', { instead: '--email ADDRESS' }))
   const password =
     options.passwordStdin === true
       ? await readStdinText()
-      : (options.password ?? (await ask('Password', { secret: true, flag: '--password-stdin' })))
+      : (options.password ??
+        (await ask('Password', {
+          secret: true,
+          instead: '--password-stdin, and the password on standard input',
+        })))
   return { email, password }
 }
 

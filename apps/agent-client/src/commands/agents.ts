@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { formatColumns, formatInstant } from '../terminal/format.js'
 import { ask } from '../terminal/ask.js'
 import { UsageError } from '../exit-codes.js'
+import { aboutAgent } from '../missing-agent.js'
 import { action, type CommandContext } from './context.js'
 import { addMirrorCommands } from './mirror.js'
 import { whatFollows } from './erasure-words.js'
@@ -26,7 +27,7 @@ async function list(context: CommandContext): Promise<void> {
 }
 
 async function rename(context: CommandContext, from: string, to: string): Promise<void> {
-  const agent = await context.client().updateAgent(from, { name: to })
+  const agent = await aboutAgent(from, context.client().updateAgent(from, { name: to }))
   context.output.result(agent, `${from} is now ${agent.name}`)
 }
 
@@ -37,10 +38,12 @@ async function remove(
 ): Promise<void> {
   const erase = options.erase === true
   const client = context.client()
-  const agent = await client.getAgent(name)
+  const agent = await aboutAgent(name, client.getAgent(name))
   if (options.yes !== true) {
-    const verb = erase ? 'Erase for good' : 'Delete'
-    const answer = await ask(`${verb} ${agent.name} and all its files? Type its name`, { flag: '--yes' })
+    const what = `${agent.name} and all its files`
+    const answer = await ask(`${erase ? 'Erase for good' : 'Delete'} ${what}? Type its name`, {
+      instead: `--yes to ${erase ? 'erase' : 'delete'} ${what}`,
+    })
     if (answer !== agent.name) throw new UsageError('not deleted: the name did not match')
   }
   const erasure = await client.deleteAgent(agent.id, { erase })

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { trustAuthorities } from '../certificates.js'
 import { readEnvironment } from '../config.js'
 import { connect, requireAgent, resolveSettings, type GlobalOptions, type Settings } from '../connection.js'
+import { namingAgent } from '../missing-agent.js'
 import { processOutput, type Output } from '../terminal/output.js'
 
 /** What a command works with. */
@@ -39,7 +40,14 @@ export function action<A extends unknown[]>(
     const command = args.at(-1)
     if (!(command instanceof Command)) throw new Error('a command was not called by its program')
     // What a command declares is what commander hands over: arguments, then the object of options.
-    await run(await contextOf(command), ...(args.slice(0, -1) as A))
+    const context = await contextOf(command)
+    let about: string | undefined
+    const agent = (): string => (about = context.agent())
+    try {
+      await run({ ...context, agent }, ...(args.slice(0, -1) as A))
+    } catch (error) {
+      throw about === undefined ? error : namingAgent(about, error)
+    }
   }
 }
 

@@ -1,9 +1,10 @@
-import { accessSync, constants, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { AgentfsError } from '@agentfs/contracts'
 import { AgentfsClient } from '@agentfs/sdk'
 import type { Command } from 'commander'
 import { EXIT } from '../exit-codes.js'
+import { makeFolders } from '../make-folders.js'
 import { formatColumns } from '../terminal/format.js'
 import { action, type CommandContext } from './context.js'
 
@@ -56,7 +57,7 @@ function systemChecks(context: CommandContext): Check[] {
 function stateCheck(directory: string): Check {
   const remedy = 'make the folder writable, or set XDG_STATE_HOME'
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeFolders(directory, 0o700)
     accessSync(directory, constants.W_OK)
     return {
       check: 'state folder',

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { EXIT, UsageError } from '../exit-codes.js'
+import { makeFolders, removeFolders } from '../make-folders.js'
 import { formatBytes } from '../terminal/format.js'
 import { type ExportChoice, planExport } from '../transfer/export-plan.js'
 import { type Exported, runExport } from '../transfer/export-run.js'
@@ -89,8 +90,15 @@ async function exportToDisk(
       assertSame(plan, about.id, choiceOf(path, options))
       context.output.note(`going on with the export as of ${plan.header.exportedAt}, seq ${plan.header.seq}`)
     } else {
-      plan = await planExport(agent, about, choiceOf(path, options), signal)
-      await mkdir(dirname(places.plan), { recursive: true })
+      // First: to read a large home takes long, and is in vain where its export cannot be kept.
+      const made = places.partial === undefined ? makeFolders(places.final) : []
+      try {
+        plan = await planExport(agent, about, choiceOf(path, options), signal)
+      } catch (error) {
+        removeFolders(made)
+        throw error
+      }
+      makeFolders(dirname(places.plan))
       await saveManifest(plan, places.plan)
     }
     try {
@@ -147,6 +155,12 @@ function choiceOf(path: string, { versions, plain = false, deleted = false }: Ex
 function formatOf(to: string): Format {
   if (/\.tar$/i.test(to)) return 'tar'
   if (/\.(jsonl|ndjson)$/i.test(to)) return 'jsonl'
+  const archive = /\.(zip|7z|rar|t?gz|t?bz2?|t?xz|t?zst)$/i.exec(to)
+  if (archive !== null) {
+    throw new UsageError(
+      `an export is no ${archive[0]}: name a .tar file, a .jsonl file or a folder (or say --format folder to give a folder this name)`,
+    )
+  }
   return 'folder'
 }
 
@@ -174,7 +188,8 @@ async function prepare({ final, plan, partial }: Places, format: Format, resume:
   }
   if (resume && !started && existsSync(final)) throw wholeAlready(final)
   if (existsSync(final)) throw new UsageError(`${final} exists; remove it, or name another target`)
-  if (!existsSync(dirname(final))) throw new UsageError(`there is no folder ${dirname(final)}`)
+  if (!existsSync(dirname(final)))
+    throw new UsageError(`there is no folder ${dirname(final)} on this machine`)
   if (started && !resume) throw new UsageError(`an export to ${final} was started before: ${again}`)
   if (!started && partial !== undefined) await rm(partial, { force: true })
   if (!started && format === 'jsonl' && existsSync(manifestBeside(final))) {

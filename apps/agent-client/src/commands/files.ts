@@ -3,14 +3,15 @@ import { stat as statFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { AgentfsError, type Stat, TREE_DEPTH_MAX } from '@agentfs/contracts'
+import { AgentfsError, type DeletedFile, type Stat, TREE_DEPTH_MAX } from '@agentfs/contracts'
 import type { AgentHandle } from '@agentfs/sdk'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { UsageError } from '../exit-codes.js'
 import { ask, readStdin } from '../terminal/ask.js'
 import { formatBytes, formatColumns, formatInstant } from '../terminal/format.js'
 import { UploadState } from '../transfer/upload-state.js'
 import { action, type CommandContext } from './context.js'
+import { deletedBelow } from './deleted-files.js'
 import { whatFollows } from './erasure-words.js'
 
 function listingRow(entry: Stat, long: boolean): string[] {
@@ -50,9 +51,13 @@ const BAR_WIDTH = 24
 async function ls(
   context: CommandContext,
   path: string | undefined,
-  options: { long?: boolean; recursive?: boolean; glob?: string },
+  options: { long?: boolean; recursive?: boolean; glob?: string; deleted?: boolean },
 ): Promise<void> {
   const files = context.client().agent(context.agent()).files
+  if (options.deleted === true) {
+    showDeleted(context, await deletedBelow(files, path ?? ''))
+    return
+  }
   const rows: string[][] = []
   for await (const entry of listed(files, path ?? '', options)) {
     if (context.output.json) context.output.row(entry, '')
@@ -60,6 +65,16 @@ async function ls(
   }
   if (!context.output.json && rows.length === 0) context.output.note('(empty)')
   for (const line of formatColumns(rows)) context.output.row(null, line)
+}
+
+function showDeleted({ output }: CommandContext, found: readonly DeletedFile[]): void {
+  if (output.json) {
+    for (const file of found) output.row(file, '')
+    return
+  }
+  if (found.length === 0) output.note('(no deleted files that can be restored)')
+  const rows = found.map((file) => [formatInstant(file.deletedAt), file.path])
+  for (const line of formatColumns(rows)) output.row(null, line)
 }
 
 async function cat(
@@ -105,7 +120,7 @@ async function put(
       ...(resume === undefined ? {} : { resume }),
       onResume: ({ bytes }) =>
         output.note(`${path}: resuming at ${formatBytes(bytes)} of ${formatBytes(size ?? bytes)}`),
-      onProgress: ({ bytes }) => output.progress(progressLine(path, bytes, size)),
+      onProgress: ({ bytes }) => output.transferred(progressLine(path, bytes, size)),
     })
   context.output.progressEnd()
   context.output.result(
@@ -115,11 +130,12 @@ async function put(
 }
 
 async function localSize(source: string): Promise<number> {
-  try {
-    return (await statFile(source)).size
-  } catch (error) {
+  const found = await statFile(source).catch((error: unknown) => {
     throw new AgentfsError('not_found', { detail: `cannot read ${source}: ${(error as Error).message}` })
-  }
+  })
+  if (found.isDirectory())
+    throw new UsageError(`${source} is a folder: \`agentfs-client import\` takes folders`)
+  return found.size
 }
 
 function progressLine(path: string, bytes: number, bytesOf: number | null): string {
@@ -143,8 +159,9 @@ async function rm(
   const files = context.client().agent(context.agent()).files
   const erase = options.erase === true
   if (erase && options.yes !== true) {
-    const question = `Erase ${paths.join(', ')} with every version, for good? Type yes`
-    if ((await ask(question, { flag: '--yes' })) !== 'yes') throw new UsageError('not erased')
+    const what = `${paths.join(', ')} with every version`
+    const answer = await ask(`Erase ${what}, for good? Type yes`, { instead: `--yes to erase ${what}` })
+    if (answer !== 'yes') throw new UsageError('not erased')
   }
   for (const path of paths) {
     try {
@@ -200,6 +217,12 @@ export function addFileCommands(program: Command): void {
     .option('-l, --long', 'sizes, versions, times, states')
     .option('-r, --recursive', 'all below')
     .option('--glob <pattern>', 'only names that match')
+    .addOption(
+      new Option(
+        '--deleted',
+        'deleted files at and below the path that can still be restored: when, and where they were',
+      ).conflicts(['long', 'glob']),
+    )
     .action(action(ls))
   program
     .command('cat <path...>')

@@ -7,11 +7,23 @@ import type { Command } from 'commander'
 import { UsageError } from '../exit-codes.js'
 import { formatBytes, formatColumns, formatInstant } from '../terminal/format.js'
 import { action, type CommandContext } from './context.js'
+import { orDeleted, restoreDeleted } from './deleted-files.js'
 import { allPages } from './pages.js'
 
 async function log(context: CommandContext, path: string): Promise<void> {
   const files = context.client().agent(context.agent()).files
-  const versions = await allPages((page) => files.versions(path, page))
+  const versions = await orDeleted(
+    files,
+    path,
+    () => allPages((page) => files.versions(path, page)),
+    async (file) => {
+      const kept = await allPages((page) => files.versionsOfNode(file.node, page))
+      context.output.note(
+        `Deleted ${formatInstant(file.deletedAt)}; \`agentfs-client restore ${path}\` brings it back.`,
+      )
+      return kept
+    },
+  )
   if (context.output.json) {
     for (const version of versions) context.output.row(version, '')
     return
@@ -34,14 +46,14 @@ async function restore(
   options: { fileVersion?: string; at?: string },
 ): Promise<void> {
   const { fileVersion, at } = options
-  if ((fileVersion === undefined) === (at === undefined)) {
-    throw new UsageError('say what to restore: --file-version N or --at INSTANT')
-  }
-  const which =
-    fileVersion === undefined
-      ? { at: instant(at ?? '') }
-      : { version: /^\d+$/.test(fileVersion) ? Number(fileVersion) : fileVersion }
-  const answer = await context.client().agent(context.agent()).files.restore(path, which)
+  if (fileVersion !== undefined && at !== undefined)
+    throw new UsageError('give either --file-version or --at')
+  const files = context.client().agent(context.agent()).files
+  const answer = await (fileVersion !== undefined
+    ? files.restore(path, { version: /^\d+$/.test(fileVersion) ? Number(fileVersion) : fileVersion })
+    : at !== undefined
+      ? files.restore(path, { at: instant(at) })
+      : restoreDeleted(files, path))
   context.output.result(answer, `${answer.path} v${answer.number}`)
 }
 
@@ -92,14 +104,19 @@ async function diff(
 
 /** log, diff, restore. */
 export function addHistoryCommands(program: Command): void {
-  program.command('log <path>').description('the versions of a file, newest first').action(action(log))
+  program
+    .command('log <path>')
+    .description('the versions of a file, newest first; of a deleted one too')
+    .action(action(log))
   program
     .command('diff <path> [from] [to]')
     .description('compare two versions by number; without numbers the last two')
     .action(action(diff))
   program
     .command('restore <path>')
-    .description('make an old version the head again, as a new version')
+    .description(
+      'make an old version the head again, as a new version; a deleted file, its last one where none is named',
+    )
     .option('--file-version <version>', 'a version id or number')
     .option('--at <instant>', 'as it was then')
     .action(action(restore))

@@ -1,6 +1,7 @@
 import { type Agent, parsePath } from '@agentfs/contracts'
 import { readTree } from '@agentfs/sdk'
 import { EXIT, UsageError } from '../exit-codes.js'
+import { aboutAgent } from '../missing-agent.js'
 import { formatBytes } from '../terminal/format.js'
 import { type ImportPlan, type OnConflict, planImport } from '../transfer/import-plan.js'
 import { Importer, type Imported } from '../transfer/import-run.js'
@@ -104,7 +105,7 @@ async function sourceOf(
 ): Promise<ImportSource> {
   const named = agentOf(given, options.fromAgent)
   if (named === undefined) return openSource(given ?? '', options.versions ?? 'all')
-  const about = await context.client().getAgent(named.agent)
+  const about = await aboutAgent(named.agent, context.client().getAgent(named.agent))
   return agentSource(
     context.client().agent(about.id),
     about,

@@ -1,6 +1,7 @@
 import type { MirrorStatus } from '@agentfs/contracts'
 import type { Command } from 'commander'
 import { UsageError } from '../exit-codes.js'
+import { aboutAgent } from '../missing-agent.js'
 import { ask } from '../terminal/ask.js'
 import { action, type CommandContext } from './context.js'
 
@@ -19,13 +20,13 @@ function show(context: CommandContext, name: string, status: MirrorStatus): void
 
 async function on(context: CommandContext, name: string, options: OnOptions): Promise<void> {
   const client = context.client()
-  const agent = await client.getAgent(name)
+  const agent = await aboutAgent(name, client.getAgent(name))
   if (options.acceptPlaintext !== true) {
     context.output.note(
       `A mirror holds every file of ${agent.name} in PLAINTEXT, readable for anyone who may read its bucket.`,
     )
     const answer = await ask('Type the name of the agent if that is what you want', {
-      flag: '--accept-plaintext',
+      instead: `--accept-plaintext to mirror ${agent.name}`,
     })
     if (answer !== agent.name) throw new UsageError('not switched on: the name did not match')
   }
@@ -45,14 +46,14 @@ async function off(
   options: { readonly keepDocuments?: boolean },
 ): Promise<void> {
   const request = { enabled: false, keepDocuments: options.keepDocuments === true }
-  const status = await context.client().setMirror(name, request)
+  const status = await aboutAgent(name, context.client().setMirror(name, request))
   if (request.keepDocuments)
     context.output.note('What was written stays where it is, in plaintext; nothing follows or erases it now.')
   show(context, name, status)
 }
 
 async function tell(context: CommandContext, name: string): Promise<void> {
-  show(context, name, await context.client().mirror(name))
+  show(context, name, await aboutAgent(name, context.client().mirror(name)))
 }
 
 /** agents mirror on, off, status. */

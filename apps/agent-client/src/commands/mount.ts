@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
+import { openSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parsePath } from '@agentfs/contracts'
 import { storePath } from '@agentfs/sync'
@@ -9,6 +9,7 @@ import { ControlServer } from '../control/server.js'
 import { MountRegistry, type MountRecord } from '../control/registry.js'
 import type { ControlAnswer, ControlRequest, MountStatus } from '../control/protocol.js'
 import { UnpushedError, UsageError } from '../exit-codes.js'
+import { makeFolders } from '../make-folders.js'
 import { AgentIndex, lookUpAgent } from '../mount/agent-lookup.js'
 import { prepareMountPoint } from '../mount/mount-point.js'
 import { MountSession, type LeaveOutcome } from '../mount/mount-session.js'
@@ -282,7 +283,7 @@ function leaveOnSignals(running: RunningMount): void {
 async function mountInBackground(context: CommandContext, directory: string): Promise<void> {
   const { settings, output } = context
   const logs = join(settings.environment.stateDirectory, 'logs')
-  mkdirSync(logs, { recursive: true, mode: 0o700 })
+  makeFolders(logs, 0o700)
   const logPath = join(logs, 'mount.log')
   const log = openSync(logPath, 'a', 0o600)
   const args = process.argv.slice(2).filter((it) => it !== '--daemon')

@@ -14,7 +14,7 @@ async function erase(context: CommandContext, name: string, options: { yes?: boo
   }
   if (options.yes !== true) {
     output.note(`This erases ${name}: every agent and file, every person and API key. There is no way back.`)
-    const answer = await ask('Type the name of the tenant', { flag: '--yes' })
+    const answer = await ask('Type the name of the tenant', { instead: `--yes to erase ${name}` })
     if (answer !== name) throw new UsageError('nothing was erased: the name did not match')
   }
   const erasure = await client.eraseTenant(name)

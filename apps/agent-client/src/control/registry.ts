@@ -1,8 +1,9 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { makeFolders } from '../make-folders.js'
 
 const mountRecord = z.object({
   pid: z.int(),
@@ -27,18 +28,18 @@ export class MountRegistry {
 
   /** Where the control socket of a process is. */
   socketPath(pid: number): string {
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
+    makeFolders(this.#directory, 0o700)
     const path = join(this.#directory, `${pid}.sock`)
     if (Buffer.byteLength(path) <= SOCKET_PATH_MAX) return path
     const shorter = join(tmpdir(), `agentfs-${userInfo().uid}`)
-    mkdirSync(shorter, { recursive: true, mode: 0o700 })
+    makeFolders(shorter, 0o700)
     chmodSync(shorter, 0o700)
     return join(shorter, `${createHash('sha256').update(path).digest('hex').slice(0, 24)}.sock`)
   }
 
   /** Writes down a mount; the function given back takes it away again. */
   add(record: MountRecord): () => void {
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
+    makeFolders(this.#directory, 0o700)
     const path = join(this.#directory, `${record.pid}.json`)
     writeFileSync(path, JSON.stringify(record), { mode: 0o600 })
     return () => {

@@ -1,8 +1,10 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AgentfsError, isUuid } from '@agentfs/contracts'
 import type { AgentfsClient } from '@agentfs/sdk'
 import { z } from 'zod'
+import { makeFolders } from '../make-folders.js'
+import { noSuchAgent } from '../missing-agent.js'
 
 /** An agent, by id and name. */
 export interface KnownAgent {
@@ -35,7 +37,7 @@ export class AgentIndex {
   /** Remembers an agent. */
   remember(agent: KnownAgent): void {
     const known = Object.fromEntries(Object.entries(this.#read()).filter(([, id]) => id !== agent.id))
-    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 })
+    makeFolders(dirname(this.#path), 0o700)
     const temporary = `${this.#path}.${process.pid}`
     writeFileSync(temporary, JSON.stringify({ ...known, [agent.name]: agent.id }), { mode: 0o600 })
     renameSync(temporary, this.#path)
@@ -75,9 +77,4 @@ export async function lookUpAgent(
     options.onCreated(agent)
     return agent
   }
-}
-
-function noSuchAgent(reference: string, cause: AgentfsError): AgentfsError {
-  const detail = `there is no agent ${reference}; \`agentfs-client agents list\` shows those there are`
-  return new AgentfsError('not_found', { ...cause.details, detail }, { cause })
 }

@@ -1,7 +1,7 @@
-import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readdir, stat } from 'node:fs/promises'
 import { cleanUpDeadMount, mountState } from '@agentfs/fuse'
 import { UsageError } from '../exit-codes.js'
+import { makeFolders, removeFolders } from '../make-folders.js'
 
 /**
  * Makes a mountpoint ready (`abandoned`: a mount of ours there has lost its process): made where it is missing, cleaned
@@ -23,9 +23,10 @@ export async function prepareMountPoint(directory: string, abandoned: boolean): 
     throw new UsageError(`cannot use ${directory} as a mountpoint: ${message}`)
   })
   if (found === undefined) {
-    const made = await makeDirectories(directory)
-    return async () => {
-      for (const path of made.toReversed()) await rmdir(path).catch(() => undefined)
+    const made = makeMountPoint(directory)
+    return () => {
+      removeFolders(made)
+      return Promise.resolve()
     }
   }
   if (!found.isDirectory()) throw new UsageError(`${directory} is not a directory`)
@@ -38,22 +39,10 @@ export async function prepareMountPoint(directory: string, abandoned: boolean): 
   return () => Promise.resolve()
 }
 
-/** Makes a directory and those above it, and answers which it made. Node's own way never ends below `/proc`, where making says that nothing is there. */
-async function makeDirectories(directory: string): Promise<string[]> {
-  const missing: string[] = []
-  for (let at = directory; !(await exists(at)); at = dirname(at)) missing.unshift(at)
-  for (const path of missing) {
-    await mkdir(path).catch((error: unknown) => {
-      const { code, message } = error as NodeJS.ErrnoException
-      if (code !== 'EEXIST') throw new UsageError(`cannot make the mountpoint ${directory}: ${message}`)
-    })
+function makeMountPoint(directory: string): string[] {
+  try {
+    return makeFolders(directory)
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error })
   }
-  return missing
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    (error: unknown) => (error as NodeJS.ErrnoException).code !== 'ENOENT',
-  )
 }

@@ -1,10 +1,10 @@
 import { createInterface } from 'node:readline'
 import { UsageError } from '../exit-codes.js'
 
-/** Asks on the terminal; a secret is not shown. Refuses where nobody could answer. */
-export async function ask(question: string, options: { secret?: boolean; flag: string }): Promise<string> {
+/** Asks on the terminal; a secret is not shown. Where nobody could answer it refuses, and says what to give `instead`. */
+export async function ask(question: string, options: { secret?: boolean; instead: string }): Promise<string> {
   if (!process.stdin.isTTY)
-    throw new UsageError(`${question.toLowerCase()} is missing; give it with ${options.flag}`)
+    throw new UsageError(`not a terminal, so nobody can be asked: give ${options.instead}`)
   const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: true })
   if (options.secret === true) {
     // Keeps readline from echoing what is typed.

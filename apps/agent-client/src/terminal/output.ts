@@ -10,15 +10,24 @@ export interface Output {
   note(text: string): void
   /** A line that is written over while work goes on; only on a terminal, and never with --quiet. */
   progress(text: string): void
+  /** How far long work is: the progress line on a terminal, else a line every 10 s; never with --quiet. */
+  transferred(text: string): void
   /** Ends the progress line. */
   progressEnd(): void
 }
 
-/** Output to the process's own streams. */
-export function processOutput(options: { json: boolean; quiet: boolean }): Output {
+const TELL_EVERY_MS = 10_000
+
+/** Output to the process's own streams. `now` is a clock in milliseconds. */
+export function processOutput(
+  options: { json: boolean; quiet: boolean },
+  stderr: Pick<NodeJS.WriteStream, 'isTTY' | 'write'> = process.stderr,
+  now: () => number = () => performance.now(),
+): Output {
   let progressShown = false
+  let toldAt = now()
   const clear = (): void => {
-    if (progressShown) process.stderr.write('\r\x1b[K')
+    if (progressShown) stderr.write('\r\x1b[K')
     progressShown = false
   }
   const write = (object: unknown, text: string): void => {
@@ -26,18 +35,25 @@ export function processOutput(options: { json: boolean; quiet: boolean }): Outpu
     if (options.json) process.stdout.write(`${JSON.stringify(object)}\n`)
     else if (text !== '') process.stdout.write(`${text}\n`)
   }
+  const progress = (text: string): void => {
+    if (options.quiet || !stderr.isTTY) return
+    stderr.write(`\r\x1b[K${text}`)
+    progressShown = true
+  }
   return {
     ...options,
     result: write,
     row: write,
     note(text) {
       clear()
-      if (!options.quiet) process.stderr.write(`${text}\n`)
+      if (!options.quiet) stderr.write(`${text}\n`)
     },
-    progress(text) {
-      if (options.quiet || !process.stderr.isTTY) return
-      process.stderr.write(`\r\x1b[K${text}`)
-      progressShown = true
+    progress,
+    transferred(text) {
+      progress(text)
+      if (options.quiet || stderr.isTTY || now() - toldAt < TELL_EVERY_MS) return
+      toldAt = now()
+      stderr.write(`${text}\n`)
     },
     progressEnd: clear,
   }

@@ -42,7 +42,7 @@ export async function planExport(
   signal: AbortSignal,
 ): Promise<Manifest> {
   const tree = await retrying(signal, () => readTree(agent.sync, signal))
-  const nodes = walk(tree, choice.path)
+  const nodes = walk(tree, about.name, choice.path)
   await inParallel(LISTINGS_AT_ONCE, nodes, async (node) => {
     const image = tree.nodes.get(node.line.node)
     if (image?.kind !== 'file' || image.version === null) return
@@ -86,8 +86,8 @@ function ordinaryExtension(names: readonly Name[]): string {
 }
 
 /** All nodes at and below a path, parents first, names in order of their bytes; further names of one node become its links. */
-function walk(tree: TreeSnapshot, path: string): ManifestNode[] {
-  const start = find(tree, parsePath(path))
+function walk(tree: TreeSnapshot, agent: string, path: string): ManifestNode[] {
+  const start = find(tree, agent, parsePath(path))
   const nodes: ManifestNode[] = []
   const known = new Map<string, ManifestNode>()
   const visit = (id: string, names: readonly Name[]): void => {
@@ -112,12 +112,12 @@ function walk(tree: TreeSnapshot, path: string): ManifestNode[] {
   return nodes
 }
 
-function find(tree: TreeSnapshot, names: readonly Name[]): NodeImage {
+function find(tree: TreeSnapshot, agent: string, names: readonly Name[]): NodeImage {
   let id: string | undefined = tree.root
   for (const name of names) id = id === undefined ? undefined : tree.entries.get(id)?.get(name)
   const found = id === undefined ? undefined : tree.nodes.get(id)
   if (found !== undefined) return found
-  throw new AgentfsError('not_found', { detail: `there is no ${names.join('/')}` })
+  throw new AgentfsError('not_found', { detail: `there is no ${names.join('/')} in the home of ${agent}` })
 }
 
 function lineOf(image: NodeImage, names: readonly Name[]): NodeLine {

@@ -15,7 +15,10 @@ import { tarSource } from './source-tar.js'
 /** Opens a folder, a tar or JSONL file, or `-` for either on standard input, told apart by what they hold. */
 export async function openSource(path: string, which: 'all' | 'head'): Promise<ImportSource> {
   if (path === '-') return spooled(which)
-  if (!existsSync(path)) throw new AgentfsError('not_found', { detail: `there is no ${path}` })
+  if (!existsSync(path)) {
+    const detail = `there is no file or folder ${path} on this machine; what is in an agent's home is named agent:NAME/PATH`
+    throw new AgentfsError('not_found', { detail })
+  }
   if ((await stat(path)).isDirectory()) return folderSource(path, which)
   return fileSource(path, path, which)
 }

@@ -4,7 +4,7 @@ import type { Output } from '../terminal/output.js'
 const SHOW_EVERY_MS = 100
 const TELL_EVERY_MS = 1_000
 
-/** Shows how far a transfer is: one line on a terminal, one event a second with `--json`. */
+/** Shows how far a transfer is: one line on a terminal, else one every 10 s, and one event a second with `--json`. */
 export class TransferProgress {
   readonly #output: Output
   readonly #what: 'export' | 'import'
@@ -37,7 +37,7 @@ export class TransferProgress {
     const now = performance.now()
     if (now - this.#shownAt >= SHOW_EVERY_MS) {
       this.#shownAt = now
-      this.#output.progress(this.#line(now))
+      this.#output.transferred(this.#line(now))
     }
     if (this.#events && this.#output.json && !this.#output.quiet && now - this.#toldAt >= TELL_EVERY_MS) {
       this.#toldAt = now

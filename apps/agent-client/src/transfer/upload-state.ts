@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { appendFile, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { appendFile, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BegunPart, UploadStore } from '@agentfs/sdk'
 import { z } from 'zod'
+import { makeFolders } from '../make-folders.js'
 
 const DAY_MS = 24 * 3_600_000
 /** The service drops parts that no file was made of sooner than this. */
@@ -54,7 +55,7 @@ export class UploadState implements UploadStore {
     const append = (): Promise<void> => appendFile(this.#path, line, { mode: 0o600 })
     await append().catch(async (error: unknown) => {
       if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+      makeFolders(this.#directory, 0o700)
       await append()
     })
   }
