@@ -164,5 +164,11 @@ describe('fsck, erasure and rotation', () => {
     const clean = await server('fsck')
     expect(clean).toMatchObject({ code: 0 })
     expect(clean.stdout).not.toContain('ahead')
+    // One tenant is left, and all that the chore counts is printed, zeros too.
+    const images = await server('maintenance', 'images', '--json')
+    expect(JSON.parse(images.stdout)).toMatchObject({
+      tenants: 1,
+      counts: { images: 0, imageBytes: 0, lost: 0 },
+    })
   }, 240_000)
 })
