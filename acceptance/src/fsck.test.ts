@@ -101,12 +101,14 @@ describe('fsck, erasure and rotation', () => {
     const bytes = await readFile(segment!)
     await rm(segment!)
     const found = await server('fsck', '--quick', '--after-restore')
+    const plain = await server('fsck', '--quick')
     await writeFile(segment!, bytes)
     expect(found.code).toBe(1)
     expect(found.stdout).toMatch(
       /the object is not there; needed by [abc]\.md, version 1.*, of agent checked/,
     )
     expect(found.stdout).toContain('agentfs-server recover')
+    expect(plain.stdout).toMatch(/^1 fault: 1 tenant, .*\nPut each object back from a copy/m)
   })
 
   it('[ENC-4] keys and root key rotate on the stopped service; contents are not written, and all opens after', async () => {
