@@ -61,7 +61,7 @@ describe('fsck, erasure and rotation', () => {
     await service.stop()
     const clean = await server('fsck')
     expect(clean).toMatchObject({ code: 0 })
-    expect(clean.stdout).toMatch(/^clean: 1 tenants/m)
+    expect(clean.stdout).toMatch(/^clean: 1 tenant,/m)
     for (const path of await objects()) {
       const bytes = await readFile(path)
       const damaged = Buffer.from(bytes)
@@ -101,10 +101,14 @@ describe('fsck, erasure and rotation', () => {
     const bytes = await readFile(segment!)
     await rm(segment!)
     const found = await server('fsck', '--quick', '--after-restore')
+    const plain = await server('fsck', '--quick')
     await writeFile(segment!, bytes)
     expect(found.code).toBe(1)
-    expect(found.stdout).toContain('the object is not there')
+    expect(found.stdout).toMatch(
+      /the object is not there; needed by [abc]\.md, version 1.*, of agent checked/,
+    )
     expect(found.stdout).toContain('agentfs-server recover')
+    expect(plain.stdout).toMatch(/^1 fault: 1 tenant, .*\nPut each object back from a copy/m)
   })
 
   it('[ENC-4] keys and root key rotate on the stopped service; contents are not written, and all opens after', async () => {
@@ -162,5 +166,11 @@ describe('fsck, erasure and rotation', () => {
     const clean = await server('fsck')
     expect(clean).toMatchObject({ code: 0 })
     expect(clean.stdout).not.toContain('ahead')
+    // One tenant is left, and all that the chore counts is printed, zeros too.
+    const images = await server('maintenance', 'images', '--json')
+    expect(JSON.parse(images.stdout)).toMatchObject({
+      tenants: 1,
+      counts: { images: 0, imageBytes: 0, lost: 0 },
+    })
   }, 240_000)
 })

@@ -91,7 +91,9 @@ describe('[DUR-6] a service whose database is lost', () => {
     await service.stop()
     // A checkpoint may have proven what was not stored yet, and recover would rightly miss it.
     expect((await service.command('maintenance', 'pack')).code).toBe(0)
-    expect((await service.command('recover')).stderr).toContain('the database is not empty')
+    const { stderr: inUse } = await service.command('recover')
+    expect(inUse).toContain('the database is not empty')
+    expect(inUse).not.toContain('service secrets')
     await rm(join(service.home, 'postgres'), { recursive: true })
     const refused = await service.command('start')
     expect(refused.code).toBe(1)

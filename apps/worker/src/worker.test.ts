@@ -274,6 +274,7 @@ describe.each(['postgres', 'redis'] as const)('the worker, with its queue on %s'
     const steps: { tenant: string; request: ChoreRequest }[] = []
     const counting: Chore = {
       name: 'counting',
+      counted: ['stepsDone'],
       step({ tenantId }, request) {
         const resume = Number(request.resume ?? 0) + 1
         if (mine.includes(tenantId)) steps.push({ tenant: tenantId, request })

@@ -154,6 +154,25 @@ describe('the engine', () => {
       expect(await read('back.txt')).toBe('second')
     })
 
+    it('[DUR-1] restores a file whose folders were deleted too, with them', async () => {
+      const { files } = running.engine
+      await files.mkdir(caller, agent, { path: 'lost/deep', parents: true })
+      await put('lost/deep/a.md', 'of the first')
+      await files.delete(caller, agent, 'lost', { recursive: true })
+      expect((await files.restore(caller, agent, { path: 'lost/deep/a.md', version: 1 })).path).toBe(
+        'lost/deep/a.md',
+      )
+      expect(await read('lost/deep/a.md')).toBe('of the first')
+      await files.delete(caller, agent, 'lost', { recursive: true })
+      await files.mkdir(caller, agent, { path: 'lost/deep', parents: true })
+      await put('lost/deep/b.md', 'of the second')
+      // The folder that stands there is another one: the file comes back in its own, beside it.
+      const beside = await files.restore(caller, agent, { path: 'lost/deep/a.md', version: 1 })
+      expect(beside.path).toMatch(/^lost\.conflict-.+-1\/deep\/a\.md$/)
+      expect(await read(beside.path)).toBe('of the first')
+      expect(await read('lost/deep/b.md')).toBe('of the second')
+    })
+
     it('[ENC-3] erases a file with its keys', async () => {
       const { answer } = await put('secret.txt', 'secret')
       await running.engine.files.delete(caller, agent, 'secret.txt', { erase: true })

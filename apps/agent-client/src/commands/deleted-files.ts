@@ -47,16 +47,9 @@ export function restoreDeleted(files: Files, path: string): Promise<WriteAnswer>
       await files.stat(path)
       throw new UsageError(`${path} is there; say what to restore: --file-version N or --at INSTANT`)
     },
-    async ({ version }) => {
+    ({ version }) => {
       if (version === null) throw new AgentfsError('not_found', { detail: `${path} never had content` })
-      try {
-        return await files.restore(path, { version })
-      } catch (error) {
-        if (!isAgentfsError(error, 'not_found')) throw error
-        // The version is there: what is missing is the folder, and a file comes back where it was and nowhere else.
-        const detail = `${path} cannot come back, for its folder was deleted too; \`agentfs-client export --deleted --to FOLDER\` takes it along`
-        throw new AgentfsError('not_found', { ...error.details, detail }, { cause: error })
-      }
+      return files.restore(path, { version })
     },
   )
 }

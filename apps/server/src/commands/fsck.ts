@@ -8,6 +8,10 @@ import { targets } from '../maintenance/run-chore.js'
 import { checkServiceSecret } from '../secrets/ledger-service-secrets.js'
 import { withOfflineService } from './offline.js'
 
+const REMEDY =
+  'Put each object back from a copy of the bucket, and type agentfs-server fsck again. Where there is no copy, restore an older ' +
+  'version of the file: agentfs-client restore PATH --file-version N.'
+
 /** What is typed after `fsck`. */
 export interface FsckCommandOptions {
   readonly tenant?: string
@@ -28,12 +32,14 @@ export async function fsckCommand(
     const work = await targets(database, sweeper, { tenant: options.tenant, agent: options.agent })
     const fsck = new Fsck({ database, resources })
     const counts = { faults: 0, ahead: 0, orphans: 0, objects: 0, bytes: 0 }
+    let stored = 0
     const line = progressLine()
     const report = (finding: Finding): void => {
       line.clear()
       if (isFault(finding)) counts.faults += 1
       else counts.orphans += 1
       if (finding.kind === 'ahead') counts.ahead += 1
+      else if (isFault(finding) && finding.object !== 'postgres') stored += 1
       say(json ? JSON.stringify(finding) : sentence(finding))
     }
     const startedMs = performance.now()
@@ -63,9 +69,10 @@ export async function fsckCommand(
     say(
       json
         ? JSON.stringify({ ok: counts.faults === 0, tenants: work.length, ...counts })
-        : `${counts.faults === 0 ? 'clean' : `${counts.faults} faults`}: ${work.length} tenants, ${counts.objects} objects, ${counts.orphans} orphans, ${rate(counts.bytes)}`,
+        : `${counts.faults === 0 ? 'clean' : counted(counts.faults, 'fault')}: ${counted(work.length, 'tenant')}, ${counted(counts.objects, 'object')}, ${counted(counts.orphans, 'orphan')}, ${rate(counts.bytes)}`,
     )
     if (options.afterRestore === true && !json) for (const advice of afterRestore(counts)) say(advice)
+    else if (stored > 0 && !json) say(REMEDY)
     return counts.faults === 0 ? 0 : 1
   })
 }
@@ -79,14 +86,23 @@ async function* checkServiceSecrets(store: ObjectStore, kms: Kms): AsyncGenerato
   }
 }
 
-function sentence({ kind, object, problem, agentId, versionId, bytes, ageMs }: Finding): string {
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+function sentence({ kind, object, problem, agentId, versionId, file, bytes, ageMs }: Finding): string {
   const facts = [
     ...(agentId === undefined ? [] : [`agent ${agentId}`]),
     ...(versionId === undefined ? [] : [`version ${versionId}`]),
     ...(bytes === undefined ? [] : [`${bytes} bytes`]),
     ...(ageMs === undefined ? [] : [`${Math.max(0, Math.floor(ageMs / 86_400_000))} days old`]),
   ]
-  return `${kind} ${object}: ${problem}${facts.length === 0 ? '' : ` (${facts.join(', ')})`}`
+  return `${kind} ${object}: ${problem}${file === undefined ? '' : neededBy(file)}${facts.length === 0 ? '' : ` (${facts.join(', ')})`}`
+}
+
+function neededBy({ agent, path, version, versions }: NonNullable<Finding['file']>): string {
+  const others = versions === 1 ? '' : ` and ${counted(versions - 1, 'more version')}`
+  return `; needed by ${path ?? 'a file without a name'}, version ${version}${others}, of agent ${agent}`
 }
 
 function afterRestore({ faults, ahead }: { readonly faults: number; readonly ahead: number }): string[] {

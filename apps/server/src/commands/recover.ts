@@ -24,8 +24,6 @@ export async function recoverCommand(
     const kms = await openKms(config.kms)
     const objectStore = await openObjectStore(config.objectStore)
     shutdown.add('object store', () => objectStore.close())
-    const secrets = await recoverServiceSecrets(objectStore, home, kms)
-    note(`service secrets: pepper ${secrets.pepper}, ${secrets.tokenKeys} token keys put back`)
     const { database } = await openDatabase({ config, home, shutdown, progress: note, signal })
     const standing = await databaseForRecovery(database)
     const forward = options.rollForward ?? false
@@ -37,6 +35,8 @@ export async function recoverCommand(
           'state directory away.',
       })
     }
+    const secrets = await recoverServiceSecrets(objectStore, home, kms)
+    note(`service secrets: pepper ${secrets.pepper}, ${secrets.tokenKeys} token keys put back`)
     if (standing === 'unfinished') note('going on where the last recovery ended')
     const startedAt = performance.now()
     const resources = sharedResources(objectStore, kms)

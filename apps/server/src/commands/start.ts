@@ -30,12 +30,13 @@ export async function start(options: StartOptions, config: ServerConfig = readCo
     stopping.resolve(0)
   })
   try {
-    if (options.role !== 'worker') await requireFreePort(config)
     // Processes of a service that is spread out share the keys, not the state: only one on its own needs all of it.
     if (config.databaseUrl === undefined || options.role === 'all') {
       const lock = lockHome(home)
       shutdown.add('lock', () => lock.release())
     }
+    // After the lock, which names the process: beside a running service the port is taken too.
+    if (options.role !== 'worker') await requireFreePort(config)
     output.progress(`agentfs ${options.role === 'all' ? 'service' : options.role}, state in ${home.path}`)
     const { url } = await startService({
       config,

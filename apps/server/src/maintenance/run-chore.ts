@@ -15,6 +15,7 @@ export interface ChoreTarget {
 /** How far a chore is. */
 export interface ChoreProgress {
   readonly tenantsDone: number
+  /** Tenants, or agents where one is named, without those that are none of the chore's. */
   readonly tenants: number
   readonly counts: ChoreStep['counts']
 }
@@ -27,9 +28,14 @@ export async function runChore(
   onProgress: (progress: ChoreProgress) => void,
 ): Promise<ChoreProgress> {
   const work = await targets(database, sweeper, target)
-  const sums: Record<string, number> = {}
+  const sums: Record<string, number> = Object.fromEntries(chore.counted.map((name) => [name, 0]))
   let tenantsDone = 0
-  const progress = (): ChoreProgress => ({ tenantsDone, tenants: work.length, counts: { ...sums } })
+  let passedOver = 0
+  const progress = (): ChoreProgress => ({
+    tenantsDone,
+    tenants: work.length - passedOver,
+    counts: { ...sums },
+  })
   for (const { scope, agentId } of work) {
     let resume: string | null = null
     do {
@@ -37,10 +43,10 @@ export async function runChore(
       const step: ChoreStep = await chore.step(scope, { ...request, agentId, resume })
       for (const [name, count] of Object.entries(step.counts)) sums[name] = (sums[name] ?? 0) + count
       resume = step.resume
+      if (step.passedOver === true) passedOver++
+      else if (resume === null) tenantsDone++
       onProgress(progress())
     } while (resume !== null)
-    tenantsDone++
-    onProgress(progress())
   }
   return progress()
 }

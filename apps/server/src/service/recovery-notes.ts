@@ -1,6 +1,16 @@
-import type { RecoveryReport } from '@agentfs/engine'
+import type { RecoveryLoss, RecoveryReport } from '@agentfs/engine'
 
 const PROGRESS_MS = 1_000
+
+/** What a kind of loss means for those who read. */
+const MEANINGS: Readonly<Record<RecoveryLoss['kind'], string | undefined>> = {
+  object: 'what needs a damaged object or a lost key reads as damaged or erased',
+  head: 'a file whose newest version is lost stays listed, and reads as damaged: restore an older version',
+  key: 'what needs a damaged object or a lost key reads as damaged or erased',
+  gap: 'a log with a gap ends before it and goes on in a new epoch; nothing of what it lacks is shown',
+  unknown: undefined,
+  dropped: 'what was dropped gave way to what the bucket has',
+}
 
 /** A line a second: how much, and how fast. */
 export function progressNotes(
@@ -37,8 +47,11 @@ export function reportLines({ tenants, losses, lossCount, notes }: RecoveryRepor
         `${kind === 'dropped' ? 'DROPPED' : `LOST ${kind}`}: tenant ${tenant}${agent === undefined ? '' : `, agent ${agent}`}: ${detail}`,
     ),
     ...(lossCount > losses.length ? [`LOST … and ${lossCount - losses.length} more`] : []),
-    lossCount === 0
-      ? 'nothing that was stored is missing'
-      : `${lossCount} things are missing; they read as damaged or erased`,
+    ...(lossCount === 0
+      ? ['nothing that was stored is missing']
+      : [
+          lossCount === 1 ? '1 thing is missing' : `${lossCount} things are missing`,
+          ...new Set(losses.flatMap(({ kind }) => MEANINGS[kind] ?? [])),
+        ]),
   ]
 }

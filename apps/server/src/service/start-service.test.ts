@@ -1,4 +1,6 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { once } from 'node:events'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { AgentfsClient } from '@agentfs/sdk'
 import {
@@ -11,6 +13,7 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { pino } from 'pino'
 import postgres from 'postgres'
+import { start as runStart } from '../commands/start.js'
 import { readConfig, type ServerConfig } from '../config.js'
 import { homeAt, lockHome, makeHome } from '../home.js'
 import { explain } from '../operator-error.js'
@@ -131,6 +134,18 @@ describe('a service', () => {
     expect(() => lockHome(homeAt(home()))).toThrow(`process ${process.pid}`)
     lock.release()
     lockHome(homeAt(home())).release()
+  })
+
+  it('beside a running one names its process, and not only the port that it has', async () => {
+    await makeHome(homeAt(home()))
+    const lock = lockHome(homeAt(home()))
+    const listening = createServer().listen(0, '127.0.0.1')
+    await once(listening, 'listening')
+    const { port } = listening.address() as AddressInfo
+    expect(await runStart({ role: 'all', jsonLog: false }, { ...configOf(), port })).toBe(1)
+    expect(await readFile(join(home(), 'logs', 'service.log'), 'utf8')).toContain(`process ${process.pid}`)
+    listening.close()
+    lock.release()
   })
 
   it('refuses a state directory that it cannot make, at once', async () => {

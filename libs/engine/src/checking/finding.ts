@@ -1,4 +1,5 @@
 import { isAgentfsError } from '@agentfs/contracts'
+import type { AffectedFile } from '@agentfs/storage'
 
 /** Something that a check found. */
 export interface Finding {
@@ -13,6 +14,8 @@ export interface Finding {
   readonly problem: string
   readonly agentId?: string
   readonly versionId?: string
+  /** A file that cannot be read whole because of it. */
+  readonly file?: AffectedFile
   readonly bytes?: number
   /** Age by the object's id, for an orphan. */
   readonly ageMs?: number
@@ -28,6 +31,6 @@ export function problemOf(error: unknown): string {
   const { place, problem, objectKind, objectId, reason } = details
   if (typeof problem === 'string') return `${String(place)} ${problem}`
   const name = [objectKind, objectId].filter((word) => typeof word === 'string').join(' ')
-  const why = typeof reason === 'string' ? reason : 'is not as it was written'
-  return name === '' ? why : `${name}: ${why}`
+  const wrong = `the bytes${name === '' ? '' : ` of ${name}`} are not those that were written`
+  return typeof reason === 'string' ? `${wrong} (${reason})` : wrong
 }

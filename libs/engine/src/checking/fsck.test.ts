@@ -113,6 +113,36 @@ describe('fsck', () => {
     expect(await fsck()).toEqual([])
   })
 
+  it('[ENC-2] says which file needs what is damaged: its path, its version and its agent', async () => {
+    await running.engine.files.put(caller, agent.id, 'data/large.bin', Buffer.from('small'), {
+      parents: true,
+    })
+    await put('data/large.bin', Buffer.alloc(3_000_000, 'large'))
+    await put('other.md', 'other')
+    await running.pack(caller, agent.id)
+    const part = (await objects()).find((key) => key.includes('/part/'))!
+    const bytes = Buffer.from(await running.objectStore.get(part))
+    bytes[1000] = bytes[1000]! ^ 1
+    await running.objectStore.put(part, bytes)
+    const file = expect.objectContaining({
+      agent: 'checked',
+      path: 'data/large.bin',
+      version: 2,
+      versions: 1,
+    })
+    const damaged = await fsck()
+    expect(damaged).not.toEqual([])
+    for (const found of damaged) {
+      expect(found).toMatchObject({ kind: 'damaged', file })
+      expect(found.problem).toContain('bytes')
+    }
+    await running.objectStore.delete(part)
+    expect(await fsck({ quick: true })).toEqual([expect.objectContaining({ kind: 'missing', file })])
+    // A deleted file is named by where it was.
+    await running.engine.files.delete(caller, agent.id, 'data/large.bin')
+    expect(await fsck({ quick: true })).toContainEqual(expect.objectContaining({ kind: 'missing', file }))
+  })
+
   it('[ENC-2] a segment under the key of another is refused', async () => {
     await fill()
     const segments = (await objects()).filter((key) => key.includes(`/agents/${agent.id}/seg/`))

@@ -1,6 +1,13 @@
 import type { TenantScope } from '@agentfs/access'
 import { isAgentfsError } from '@agentfs/contracts'
-import { type CheckedObject, CheckStore, type KeyLedgerRows, openSegmentIndex } from '@agentfs/storage'
+import {
+  type CheckedObject,
+  CheckStore,
+  type Database,
+  findAffectedFile,
+  type KeyLedgerRows,
+  openSegmentIndex,
+} from '@agentfs/storage'
 import { type FollowerOptions, SYSTEM_CLOCK } from '../followers/follower-options.js'
 import { decodeKeyLedger } from '../followers/key-ledger-format.js'
 import { ledgerKey, tenantPrefix } from '../followers/object-keys.js'
@@ -30,6 +37,7 @@ export interface FsckOptions {
  * Memory: one object at a time, and 16 bytes for each key in the ledger.
  */
 export class Fsck {
+  readonly #database: Database
   readonly #store: CheckStore
   readonly #objects: ObjectCheck
   readonly #staged: ReturnType<typeof stagedCheck>
@@ -37,6 +45,7 @@ export class Fsck {
   readonly #clock: Clock
 
   constructor({ database, resources, clock = SYSTEM_CLOCK }: FollowerOptions) {
+    this.#database = database
     this.#store = new CheckStore(database)
     this.#objects = new ObjectCheck(database, resources)
     this.#staged = stagedCheck(database, resources)
@@ -110,10 +119,13 @@ export class Fsck {
         continue
       }
       if (row?.state === 'live') {
-        if (quick) yield* quickly(tenantId, row, order < 0 ? undefined : found?.size)
-        else {
+        if (quick) {
+          for (const finding of quickly(tenantId, row, order < 0 ? undefined : found?.size))
+            yield await this.#withFile(scope, row, finding)
+        } else {
           const { bytes, problems, ledger } = await this.#objects.check(scope, row)
-          for (const problem of problems) yield findingOf(tenantId, row.objectKey, problem)
+          for (const problem of problems)
+            yield await this.#withFile(scope, row, findingOf(tenantId, row.objectKey, problem))
           for (const { keyId } of ledger?.keys ?? []) ledgered.add(compact(keyId))
           done.bytes += bytes
         }
@@ -123,6 +135,14 @@ export class Fsck {
       row = await next(rows)
       if (order === 0) found = await next(listed)
     }
+  }
+
+  /** Says which file needs what was found, where one does. */
+  async #withFile(scope: TenantScope, { objectId }: CheckedObject, finding: Finding): Promise<Finding> {
+    const { agentId, versionId } = finding
+    const one = agentId === undefined || versionId === undefined ? null : { agentId, versionId }
+    const file = await this.#database.readTenant(scope, (tx) => findAffectedFile(tx, objectId, one))
+    return file === undefined ? finding : { ...finding, file }
   }
 
   /** Something in the bucket without a row: what a writer left behind, or what a restored database does not know any more. */

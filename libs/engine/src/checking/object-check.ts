@@ -18,6 +18,8 @@ import type { TenantResources } from '../ports.js'
 import { type Problem, problemOf } from './finding.js'
 import { RowCheck } from './row-check.js'
 
+const NOT_AS_WRITTEN = 'its bytes are not those that were written (SHA-256)'
+
 /** What became of the check of one object. */
 export interface CheckedBytes {
   readonly bytes: number
@@ -57,8 +59,8 @@ export class ObjectCheck {
         for await (const problem of this.#part(scope, object, body)) problems.push(problem)
       } else if (object.kind === 'keys') {
         ledger = decodeKeyLedger(scope.tenantId, object.objectKey, body)
-        if (!fits(body, object.checksum)) problems.push(damaged('the ledger does not fit its SHA-256'))
-      } else if (!fits(body, object.checksum)) problems.push(damaged('the object does not fit its SHA-256'))
+        if (!fits(body, object.checksum)) problems.push(damaged(NOT_AS_WRITTEN))
+      } else if (!fits(body, object.checksum)) problems.push(damaged(NOT_AS_WRITTEN))
     } catch (error) {
       problems.push(damaged(problemOf(error)))
     }
@@ -102,7 +104,7 @@ export class ObjectCheck {
 
   async *#part(scope: TenantScope, object: CheckedObject, body: Uint8Array): AsyncGenerator<Problem> {
     const rows = await this.#store.rowsIn(scope, object.objectId)
-    if (!fits(body, object.checksum)) yield damaged('the object does not fit its SHA-256')
+    if (!fits(body, object.checksum)) yield damaged(NOT_AS_WRITTEN)
     for (const { partId, sealedLength } of rows.parts) {
       if (sealedLength !== body.length)
         yield damaged(`part ${partId} has ${sealedLength} sealed bytes, not ${body.length}`)

@@ -126,7 +126,7 @@ export class RowCheck {
     if (!hashesBytes(row.size, layout)) {
       const hashed = row.size <= PART_BYTES_MAX && listed.kind === 'inline'
       const matches = !hashed || extentsHash(extents).equals(manifest.contentHash)
-      return matches ? undefined : `manifest ${row.versionId}: content hash`
+      return matches ? undefined : `manifest ${row.versionId}: its content hash is another`
     }
     const [only] = extents
     const known = only?.partOffset === 0 && only.length === row.size ? hashes.get(only.partId) : undefined
@@ -180,7 +180,7 @@ function checkPart(
   const plain = openObject({ kind: 'part', tenantId, objectId: row.partId, ...key }, sealed)
   if (plain.length !== row.size) return `part ${row.partId} has ${plain.length} bytes, not ${row.size}`
   if (!sameContentMac(contentMac(macKeyOf(key), plain), row.contentMac))
-    return `part ${row.partId}: keyed hash`
+    return `the bytes of part ${row.partId} are not those that were written (keyed hash)`
   hashes.set(row.partId, sha256(plain))
   freeBytes(plain)
   return undefined

@@ -32,6 +32,7 @@ const OBJECTS_MAX = 200
  */
 export class ScrubChore implements Chore {
   readonly name = 'scrub'
+  readonly counted = ['objects', 'bytes', 'damaged']
   readonly #store: CheckStore
   readonly #objects: ObjectCheck
   readonly #clock: Clock

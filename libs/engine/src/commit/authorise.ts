@@ -36,17 +36,18 @@ function reasonOf(decision: ReturnType<typeof decide>): string {
 
 function pathsOf(tree: TreeReader, operation: Operation, rootId: string): string[] {
   const at = (parent: string, name: string): string => {
-    const above = displayPath(tree, tree.resolve(parent), rootId)
+    const above = placeOf(tree.resolve(parent))
     return above === undefined || above === '' ? name : `${above}/${name}`
   }
-  const of = (node: string): string[] => {
-    const id = tree.resolve(node)
-    if (tree.node(id) === undefined) return []
-    // A deleted node is judged by where it last was: an edit may bring it back there.
+  /** A deleted node is judged by where it last was, whatever of that is deleted too: an edit may bring it back there. */
+  const placeOf = (id: string): string | undefined => {
     const path = displayPath(tree, id, rootId)
-    if (path !== undefined) return [path]
     const last = tree.node(id)?.lastEntry
-    return last === undefined ? [] : [at(last.parent, last.name)]
+    return path ?? (last === undefined ? undefined : at(last.parent, last.name))
+  }
+  const of = (node: string): string[] => {
+    const path = placeOf(tree.resolve(node))
+    return path === undefined ? [] : [path]
   }
   switch (operation.op) {
     case 'create':

@@ -3,7 +3,7 @@ import { AgentfsError, type RestoreRequest, uuidv7, type WriteAnswer } from '@ag
 import { contentMac as keyedHash, sameContentMac } from '@agentfs/crypto'
 import {
   type AgentRow,
-  findDeletedNode,
+  findDeletedNodes,
   findKeys,
   findVersionOfNode,
   findVersions,
@@ -20,7 +20,7 @@ import { macKeyOf } from '../content/seal-part.js'
 import type { UsableKey } from '../keys/key-vault.js'
 import type { OpenedVersion } from '../reads/version-opener.js'
 import type { FilesTools } from './files-tools.js'
-import { requireFile, resolvePath } from './resolved-path.js'
+import { requireFile, type ResolvedPath, resolvePath } from './resolved-path.js'
 import { answerOf, unchangedAnswer } from './write-answer.js'
 
 /** Makes an old version the head again, as a new version that shares its parts; brings a deleted file back. */
@@ -119,15 +119,29 @@ async function standingOrDeleted(
   path: string,
 ): Promise<NodeRow> {
   const resolved = await resolvePath(tools, caller, agent, path)
-  const parent = resolved.found.at(-1)
-  const name = resolved.names.at(-1)
-  if (resolved.node !== undefined || resolved.found.length !== resolved.names.length)
-    return requireFile(resolved)
-  const deleted =
-    parent === undefined || name === undefined
-      ? undefined
-      : await tools.database.readTenant(caller.principal.scope, (tx) =>
-          findDeletedNode(tx, agent.agentId, parent.nodeId, name),
-        )
-  return deleted ?? requireFile(resolved)
+  return resolved.node === undefined
+    ? ((await deletedFile(tools, caller, agent, resolved)) ?? requireFile(resolved))
+    : requireFile(resolved)
+}
+
+/** The file that was deleted last at a path, whose directories may be deleted too, and others stand in their place. */
+function deletedFile(
+  tools: FilesTools,
+  caller: Caller,
+  agent: AgentRow,
+  { names, found }: ResolvedPath,
+): Promise<NodeRow | undefined> {
+  return tools.database.withTenant(caller.principal.scope, async (tx) => {
+    let gone: string[] = []
+    for (const [index, name] of names.entries()) {
+      const standing = found[index]
+      const parents = standing === undefined ? gone : [standing.nodeId, ...gone]
+      if (parents.length === 0) return undefined
+      const isLast = index === names.length - 1
+      const nodes = await findDeletedNodes(tx, agent.agentId, parents, name, isLast ? 'file' : 'directory')
+      if (isLast) return nodes[0]
+      gone = nodes.map(({ nodeId }) => nodeId)
+    }
+    return undefined
+  })
 }

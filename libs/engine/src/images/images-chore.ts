@@ -62,6 +62,7 @@ interface ImageDraft {
  */
 export class ImagesChore implements Chore {
   readonly name = 'images'
+  readonly counted = ['images', 'imageBytes', 'lost']
   readonly #database: Database
   readonly #agents: RetentionStore
   readonly #images: ImageObjectsStore

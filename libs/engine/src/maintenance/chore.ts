@@ -17,6 +17,8 @@ export interface ChoreStep {
   readonly counts: Readonly<Record<string, number>>
   /** Where the next step goes on; null where the tenant is done. */
   readonly resume: string | null
+  /** True where the tenant is none of this chore's, and nothing was looked at. */
+  readonly passedOver?: boolean
 }
 
 /**
@@ -27,5 +29,7 @@ export interface ChoreStep {
 export interface Chore {
   /** What jobs, metrics and operators call it. */
   readonly name: string
+  /** Names of all that its steps count, those of a dry run alone left out. */
+  readonly counted: readonly string[]
   step(scope: TenantScope, request: ChoreRequest): Promise<ChoreStep>
 }

@@ -8,6 +8,7 @@ export const COLLECTED_MAX = 500
 /** Deletes what nothing points at, after its grace time. Works on whole tenants: an agent has no objects of its own to name. */
 export class CollectChore implements Chore {
   readonly name = 'collect'
+  readonly counted = ['givenUp', 'uploadsDropped', 'deleted', 'undeleted', 'ledgersRewritten']
   readonly #collector: Collector
 
   constructor(collector: Collector) {

@@ -38,6 +38,14 @@ export interface CompactOptions extends FollowerOptions {
  */
 export class CompactChore implements Chore {
   readonly name = 'compact'
+  readonly counted = [
+    'segmentsRewritten',
+    'reclaimedBytes',
+    'blocksWritten',
+    'recordsMoved',
+    'damaged',
+    'lost',
+  ]
   readonly #blocks: RecordBlocks
   readonly #store: CompactionStore
   readonly #objectRows: ObjectRowsStore

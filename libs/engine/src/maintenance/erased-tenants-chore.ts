@@ -30,6 +30,7 @@ export interface ErasedTenantsOptions extends FollowerOptions {
  */
 export class ErasedTenantsChore implements Chore {
   readonly name = 'erased-tenants'
+  readonly counted = ['objects', 'rows', 'mirrorsLeft', 'documents']
   readonly #erased: ErasedTenantsStore
   readonly #check: CheckStore
   readonly #rows: ObjectRowsStore
@@ -51,7 +52,8 @@ export class ErasedTenantsChore implements Chore {
 
   /** Some rows or some objects of an erased tenant; nothing of any other. */
   async step(scope: TenantScope, { dryRun, resume, signal }: ChoreRequest): Promise<ChoreStep> {
-    if ((await this.#erased.tombstone(scope)) === undefined) return { counts: {}, resume: null }
+    if ((await this.#erased.tombstone(scope)) === undefined)
+      return { counts: {}, resume: null, passedOver: true }
     if (dryRun) return { counts: { tenantsErased: 1 }, resume: null }
     if (resume?.startsWith(LISTING) === true) return this.#list(scope, resume.slice(LISTING.length), signal)
     if (resume === DOCUMENTS) return this.#deleteDocuments(scope, signal)

@@ -29,6 +29,7 @@ const ORPHAN_MS = {
  */
 export class OrphansChore implements Chore {
   readonly name = 'orphans'
+  readonly counted = ['listed', 'orphans', 'orphanBytes']
   readonly #check: CheckStore
   readonly #rows: ObjectRowsStore
   readonly #resources: TenantResources

@@ -7,6 +7,7 @@ import type { Chore, ChoreRequest, ChoreStep } from './chore.js'
 /** Stores all that waits in the database, due or not: for an operator who is about to take the database away. */
 export class PackChore implements Chore {
   readonly name = 'pack'
+  readonly counted = ['puts', 'storedBytes']
   readonly #staged: PackingStore
   readonly #packer: Packer
 

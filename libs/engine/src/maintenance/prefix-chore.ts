@@ -45,6 +45,7 @@ export interface PrefixOptions extends FollowerOptions {
  */
 export class PrefixChore implements Chore {
   readonly name = 'prefixes'
+  readonly counted = ['prefixes', 'partsFreed', 'releasedBytes', 'objectsDead', 'listBytes', 'lost']
   readonly #database: Database
   readonly #agents: RetentionStore
   readonly #store: PrefixStore

@@ -15,6 +15,7 @@ const BATCH = { nodesMax: 500, versionsMax: 500 }
 /** Forgets versions and deleted files past retention [DUR-1]. Objects are not touched but by their counts: `compact` follows. */
 export class RetainChore implements Chore {
   readonly name = 'retain'
+  readonly counted = ['versionsPruned', 'partsPruned', 'releasedBytes', 'objectsDead', 'filesForgotten']
   readonly #store: RetentionStore
   readonly #ledger: KeyLedger
   readonly #nowMs: () => number

@@ -9,6 +9,7 @@ const REWRAP = 'rewrap'
 /** Wraps what an older KEK wraps under the current one, batch by batch, then rewrites the ledger: the rest of every rotation. */
 export class RewrapChore implements Chore {
   readonly name: string = 'rewrap-keys'
+  readonly counted: readonly string[] = ['keys', 'ledgersRewritten', 'keksRetired']
   protected readonly rotation: KeyRotation
 
   constructor(options: FollowerOptions) {
@@ -26,6 +27,7 @@ export class RewrapChore implements Chore {
 /** Gives each tenant a new KEK, then wraps all its keys under it [ENC-4]. */
 export class RotateChore extends RewrapChore {
   override readonly name = 'rotate-keys'
+  override readonly counted = ['keks', 'keys', 'ledgersRewritten', 'keksRetired']
 
   override async step(scope: TenantScope, request: ChoreRequest): Promise<ChoreStep> {
     if (request.dryRun)
@@ -39,6 +41,7 @@ export class RotateChore extends RewrapChore {
 /** Has the KMS wrap every KEK under its newest root key, then rewrites the ledger [ENC-4]. */
 export class RotateRootChore implements Chore {
   readonly name = 'rotate-root'
+  readonly counted = ['keks', 'ledgersRewritten', 'keksRetired']
   readonly #rotation: KeyRotation
 
   constructor(options: FollowerOptions) {

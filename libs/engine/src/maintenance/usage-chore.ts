@@ -6,6 +6,7 @@ import type { Chore, ChoreRequest, ChoreStep } from './chore.js'
 /** Counts what stands in a tenant's part of the bucket and keeps the figures, so that looking at them costs nothing. */
 export class UsageChore implements Chore {
   readonly name = 'usage'
+  readonly counted = ['objects', 'versions', 'liveBytes', 'unusedBytes', 'deadBytes']
   readonly #store: UsageStore
   readonly #nowMs: () => number
 

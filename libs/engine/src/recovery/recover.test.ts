@@ -248,14 +248,20 @@ describe('[DUR-6] recover, from the bucket, the key ledger and the KMS alone', (
     await running.engine.files.put(caller, agent.id, 'unstored.md', bytes('acknowledged'))
     nowMs += 60_000
     expect(await checkpoint(running.database)).toMatchObject({ number: 2 })
+    const short = await running.emptyDatabase()
+    const clock = { now: () => nowMs + 1_000 }
+    const { losses } = await recover({ database: short.database, resources: running.resources, clock })
+    const detail = expect.stringMatching(
+      /^the commits of agent \S+ \(stream .*, epoch 0\): a checkpoint proves \d+ records, and \d+ are stored; what lies between was acknowledged and never stored; its files are/,
+    ) as unknown as string
+    expect(losses).toContainEqual({ kind: 'gap', tenant: scope.tenantId, agent: agent.id, detail })
+
+    // Its new epoch stands in the bucket: the next recovery has no loss of its own to tell of.
     const { report } = await rebuilt()
-    expect(report.losses).toContainEqual({
-      kind: 'gap',
-      tenant: scope.tenantId,
-      detail: expect.stringMatching(
-        /^stream .*: a checkpoint proves \d+ records, and \d+ are stored$/,
-      ) as unknown as string,
-    })
+    expect(report.losses).toEqual([])
+    expect(report.notes).toContainEqual(
+      expect.stringMatching(/an earlier recovery has told of this: the commits of agent \S+/),
+    )
   })
 })
 

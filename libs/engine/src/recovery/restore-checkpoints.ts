@@ -11,7 +11,8 @@ import {
   type CheckpointRow,
   type Database,
   findNewestKey,
-  logSizes,
+  type RebuiltLog,
+  rebuiltLogs,
   restoreCheckpoints,
   setAuditKey,
 } from '@agentfs/storage'
@@ -42,7 +43,7 @@ export async function restoreTenantCheckpoints(
   if (key === undefined) return
   await database.withTenant(scope, (tx) => setAuditKey(tx, key.keyId))
   const verifier = parseVerifierKey(verifierKeyOf(signerOf(tenantId, key)))
-  const proven = new Map<string, StreamHead>()
+  const proven = new Map<string, StreamHead & { readonly at: Date }>()
   let rows: CheckpointRow[] = []
   const flush = async (): Promise<void> => {
     if (rows.length > 0) await database.withTenant(scope, (tx) => restoreCheckpoints(tx, rows, now))
@@ -57,20 +58,37 @@ export async function restoreTenantCheckpoints(
       ])
       continue
     }
-    for (const head of checkpoint.streams) proven.set(`${head.stream}/${head.epoch}`, head)
-    const { number, at } = checkpoint
-    rows.push({ number, at: new Date(at), note, hash: checkpointHash(checkpoint) })
+    const { number } = checkpoint
+    const at = new Date(checkpoint.at)
+    for (const head of checkpoint.streams) proven.set(`${head.stream}/${head.epoch}`, { ...head, at })
+    rows.push({ number, at, note, hash: checkpointHash(checkpoint) })
     if (rows.length >= ROWS_AT_ONCE) await flush()
   }
   await flush()
-  const heads = [...proven.values()]
-  const sizes = await database.readTenant(scope, (tx) => logSizes(tx, heads))
-  for (const { stream, epoch, size } of heads) {
-    const found = sizes.get(`${stream}/${epoch}`) ?? 0
-    if (found >= size) continue
-    const detail = `stream ${stream}, epoch ${epoch}: a checkpoint proves ${size} records, and ${found} are stored`
-    losses.add({ kind: 'gap', tenant: tenantId, detail })
+  const logs = await database.readTenant(scope, (tx) => rebuiltLogs(tx, [...proven.values()]))
+  for (const log of logs) {
+    const size = proven.get(`${log.stream}/${log.epoch}`)?.size ?? 0
+    if (log.size >= size) continue
+    const detail = gapOf(log, size)
+    const agent = log.agentId === null ? {} : { agent: log.agentId }
+    if (log.ended) losses.note(`tenant ${tenantId}: an earlier recovery has told of this: ${detail}`)
+    else losses.add({ kind: 'gap', tenant: tenantId, ...agent, detail })
   }
+}
+
+/** Whose log lacks how many records, and what that means for files. */
+function gapOf({ stream, epoch, kind, agentName, size: stored }: RebuiltLog, proven: number): string {
+  const logs = {
+    agent: ['the commits', 'its files are as the last stored commit left them'],
+    reads: ['the reads', 'no file is affected'],
+    tenant: ["the tenant's own log", 'users, keys and agents are as its last stored record left them'],
+  } as const
+  const [what, effect] = kind === null ? ['a log that no row knows', 'what it was is unknown'] : logs[kind]
+  const whose = agentName === null ? what : `${what} of agent ${agentName}`
+  return (
+    `${whose} (stream ${stream}, epoch ${epoch}): a checkpoint proves ${proven} records, and ${stored} are stored; ` +
+    `what lies between was acknowledged and never stored; ${effect}`
+  )
 }
 
 function opened(note: string, verifiers: Parameters<typeof verifyCheckpoint>[1]): Checkpoint | undefined {

@@ -142,16 +142,41 @@ export function restoreCheckpoints(
     on conflict (tenant_id, number) do nothing`
 }
 
-/** How many records there are of some logs, by `stream/epoch`. */
-export async function logSizes(
-  tx: TenantTransaction,
-  logs: readonly { readonly stream: string; readonly epoch: number }[],
-): Promise<Map<string, number>> {
-  const rows = await tx.query<{ stream: string; epoch: number; size: number }>`
-    select l.stream, l.epoch, (
-      select max(r.leaf_index) + 1 from records r
-      where r.tenant_id = ${tx.tenantId} and r.stream_id = l.stream and r.epoch = l.epoch)::bigint as size
+/** A log that a checkpoint was made of. */
+export interface CheckpointedLog {
+  readonly stream: string
+  readonly epoch: number
+  /** When the checkpoint was made. */
+  readonly at: Date
+}
+
+/** What a recovery has rebuilt of a log. */
+export interface RebuiltLog {
+  readonly stream: string
+  readonly epoch: number
+  /** Whose log it is; null where no row knows the stream. */
+  readonly kind: 'agent' | 'reads' | 'tenant' | null
+  readonly agentId: string | null
+  readonly agentName: string | null
+  /** Records that are there. */
+  readonly size: number
+  /** True where an earlier recovery, after the checkpoint was made, ended the log here and began the next epoch. */
+  readonly ended: boolean
+}
+
+/** What there is of some logs. An epoch that the recovery under way has begun ends no log here: that one is still to report. */
+export function rebuiltLogs(tx: TenantTransaction, logs: readonly CheckpointedLog[]): Promise<RebuiltLog[]> {
+  return tx.query<RebuiltLog>`
+    select l.stream, l.epoch, s.kind, s.agent_id, a.name as agent_name,
+      coalesce((select max(r.leaf_index) + 1 from records r
+        where r.tenant_id = ${tx.tenantId} and r.stream_id = l.stream and r.epoch = l.epoch), 0)::bigint as size,
+      exists (select 1 from records r
+        where r.tenant_id = ${tx.tenantId} and r.stream_id = l.stream and r.epoch > l.epoch and r.leaf_index = 0
+          and r.at >= l.at and (r.epoch < s.epoch or c.stream_id is null)) as ended
     from unnest(${arrayLiteral(logs.map(({ stream }) => stream))}::uuid[],
-      ${arrayLiteral(logs.map(({ epoch }) => epoch))}::integer[]) as l (stream, epoch)`
-  return new Map(rows.map(({ stream, epoch, size }) => [`${stream}/${epoch}`, size]))
+      ${arrayLiteral(logs.map(({ epoch }) => epoch))}::integer[],
+      ${arrayLiteral(logs.map(({ at }) => at))}::timestamptz[]) as l (stream, epoch, at)
+    left join streams s on s.tenant_id = ${tx.tenantId} and s.stream_id = l.stream
+    left join agents a on a.tenant_id = ${tx.tenantId} and a.agent_id = s.agent_id
+    left join recoveries c on c.tenant_id = ${tx.tenantId} and c.stream_id = l.stream and c.step in ('forked', 'done')`
 }

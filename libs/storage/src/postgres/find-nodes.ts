@@ -45,21 +45,25 @@ export async function findNode(
   return row
 }
 
-/** The node that was deleted last under a name. */
-export async function findDeletedNode(
+/** Of one name more are not told apart: so many folders of a name are not deleted one after the other. */
+const DELETED_MAX = 100
+
+/** The nodes that were deleted under a name in any of some directories, the last first. */
+export function findDeletedNodes(
   tx: TenantTransaction,
   agentId: string,
-  parentId: string,
+  parentIds: readonly string[],
   name: Name,
-): Promise<NodeRow | undefined> {
-  const [row] = await tx.query<NodeRow>`
+  kind: 'file' | 'directory',
+): Promise<NodeRow[]> {
+  return tx.query<NodeRow>`
     select n.node_id, n.kind, n.mode, n.uid, n.gid, n.mtime_sec, n.mtime_nsec, n.ctime_sec, n.ctime_nsec, n.size,
       n.head_version, n.number, n.links, n.target, n.xattrs, n.content_key_id, n.created_at, n.modified_at,
       n.modified_by, n.seq, n.deleted_at, n.deleted_parent, n.deleted_name
-    from nodes n where n.tenant_id = ${tx.tenantId} and n.agent_id = ${agentId} and n.deleted_parent = ${parentId}
-      and n.deleted_name = ${nameColumn(name)} and n.deleted_at is not null and n.kind = 'file'
-    order by n.deleted_at desc, n.seq desc limit 1`
-  return row
+    from nodes n where n.tenant_id = ${tx.tenantId} and n.agent_id = ${agentId}
+      and n.deleted_parent = any (${arrayLiteral(parentIds)}::uuid[]) and n.deleted_name = ${nameColumn(name)}
+      and n.deleted_at is not null and n.kind = ${kind}
+    order by n.deleted_at desc, n.seq desc limit ${DELETED_MAX}`
 }
 
 /** A node with where it hangs below the node a listing starts at. */
