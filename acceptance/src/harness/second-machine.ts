@@ -11,7 +11,7 @@ export interface NodeProgram {
   readonly version: string
 }
 
-/** The pinned Node, and those that this machine has of its own. */
+/** The pinned Node, and those of other versions that this machine has of its own. */
 export async function nodesAtHand(): Promise<NodeProgram[]> {
   const folders = acceptanceConfig().path.split(delimiter)
   const outside = folders.filter((folder) => !folder.startsWith(join(ROOT, 'node_modules')))
@@ -21,7 +21,8 @@ export async function nodesAtHand(): Promise<NodeProgram[]> {
   const nodes: NodeProgram[] = []
   for (const path of new Set(found.map((one) => realpathSync(one)))) {
     const { stdout } = await run(path, ['--version'])
-    nodes.push({ path, version: stdout.trim().slice(1) })
+    const version = stdout.trim().slice(1)
+    if (nodes.every((node) => node.version !== version)) nodes.push({ path, version })
   }
   return nodes
 }
