@@ -173,6 +173,22 @@ describe('the engine', () => {
       expect(await read('lost/deep/b.md')).toBe('of the second')
     })
 
+    it('[ACL-1] a deleted file is judged by where it was, though its folders are deleted too', async () => {
+      const { accounts, files } = running.engine
+      await files.mkdir(caller, agent, { path: 'closed/deep', parents: true })
+      await put('closed/deep/plan.md', 'secret')
+      await files.delete(caller, agent, 'closed', { recursive: true })
+      const restoreAs = async (prefix: string): Promise<unknown> => {
+        const made = await accounts.createKey(caller, { name: `only ${prefix}`, prefixes: [prefix] })
+        const principal = await accounts.verifyApiKey(made.secret, '127.0.0.1')
+        const limited: Caller = { ...caller, principal }
+        return files.restore(limited, agent, { path: 'closed/deep/plan.md', version: 1 })
+      }
+      for (const prefix of ['plan.md', 'deep', 'elsewhere'])
+        await expect(restoreAs(prefix)).rejects.toMatchObject({ code: 'not_found' })
+      expect(await restoreAs('closed')).toMatchObject({ path: 'closed/deep/plan.md' })
+    })
+
     it('[ENC-3] erases a file with its keys', async () => {
       const { answer } = await put('secret.txt', 'secret')
       await running.engine.files.delete(caller, agent, 'secret.txt', { erase: true })

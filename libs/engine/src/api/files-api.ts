@@ -57,7 +57,7 @@ export interface OpenedContent {
   readonly seq: number
   /** The bytes that `body` gives: `from` inclusive, `to` exclusive; null where the range cannot be satisfied (416). */
   readonly range: { readonly from: number; readonly to: number } | null
-  /** Whole where it is at most 1 MiB, so that a server can send it in one piece; else windows. Nobody else has the bytes. */
+  /** Whole where it is at most 1 MiB, so that a server can send it in one piece; else windows. Not to be changed. */
   readonly body: Uint8Array | AsyncIterable<Uint8Array>
 }
 

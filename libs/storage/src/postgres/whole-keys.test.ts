@@ -20,17 +20,21 @@ const LOOKUPS = [
   ['tombstones', ['key_id']],
 ] as const
 
+/** A database that nothing analyzes by itself, and a connection such as the service's. */
+async function migrated(): Promise<{ cluster: PostgresCluster; sql: postgres.Sql }> {
+  const cluster = await startPostgres({ settings: { autovacuum: 'off' } })
+  const { url } = await cluster.createDatabase()
+  await migrate({ url, passwords })
+  const connection = { plan_cache_mode: 'force_generic_plan', enable_seqscan: false, jit: false } as const
+  return { cluster, sql: postgres(url, { max: 1, connection, onnotice: () => undefined }) }
+}
+
 describe('a database without statistics', () => {
   let cluster: PostgresCluster
   let sql: postgres.Sql
 
   beforeAll(async () => {
-    cluster = await startPostgres({ settings: { autovacuum: 'off' } })
-    const { url } = await cluster.createDatabase()
-    await migrate({ url, passwords })
-    // As the service's connections are.
-    const connection = { plan_cache_mode: 'force_generic_plan', enable_seqscan: false, jit: false } as const
-    sql = postgres(url, { max: 1, connection, onnotice: () => undefined })
+    ;({ cluster, sql } = await migrated())
     const tenant = uuidv7()
     await sql`insert into tenants (tenant_id, name, created_at) values (${tenant}, 'a', now())`
   })
@@ -76,11 +80,7 @@ describe('a database with statistics, of many agents', () => {
   let sql: postgres.Sql
 
   beforeAll(async () => {
-    cluster = await startPostgres({ settings: { autovacuum: 'off' } })
-    const { url } = await cluster.createDatabase()
-    await migrate({ url, passwords })
-    const connection = { plan_cache_mode: 'force_generic_plan', enable_seqscan: false, jit: false } as const
-    sql = postgres(url, { max: 1, connection, onnotice: () => undefined })
+    ;({ cluster, sql } = await migrated())
     // Agents and nodes are beside the point.
     await sql`set session_replication_role = replica`
   })
