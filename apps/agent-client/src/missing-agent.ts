@@ -1,7 +1,4 @@
-import { AgentfsError, isAgentfsError, isUuid } from '@agentfs/contracts'
-
-/** What the service says of an agent that is not there; by what name it was looked for, only the command knows. */
-const NO_SUCH_AGENT = 'there is no such agent'
+import { AgentfsError, isAgentNotFound, isUuid } from '@agentfs/contracts'
 
 /** The answer to what was asked about an agent; where the service has none of that name, the error says so. */
 export async function aboutAgent<T>(name: string, answer: Promise<T>): Promise<T> {
@@ -12,11 +9,12 @@ export async function aboutAgent<T>(name: string, answer: Promise<T>): Promise<T
   }
 }
 
-/** An error with the agent's name in it, where the service said that there is no such agent; any other as it is. */
+/**
+ * An error with the agent's name in it, where the service said that there is no such agent; any other as it is. By what name
+ * it was looked for, only the command knows.
+ */
 export function namingAgent(name: string, error: unknown): unknown {
-  return isAgentfsError(error, 'not_found') && error.message === NO_SUCH_AGENT
-    ? noSuchAgent(name, error)
-    : error
+  return isAgentNotFound(error) ? noSuchAgent(name, error) : error
 }
 
 /** Says which agent is not there, and what comes next. */

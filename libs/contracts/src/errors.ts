@@ -101,3 +101,15 @@ export function httpStatus(code: ErrorCode): number {
 export function isAgentfsError(error: unknown, code?: ErrorCode): error is AgentfsError {
   return error instanceof AgentfsError && (code === undefined || error.code === code)
 }
+
+const NO_SUCH_AGENT = 'there is no such agent'
+
+/** The answer where an agent is not there, or is not for the caller to know of [ISO-1]. */
+export function agentNotFound(): AgentfsError {
+  return new AgentfsError('not_found', { detail: NO_SUCH_AGENT })
+}
+
+/** True for that answer: of all that may be missing, the agent is. */
+export function isAgentNotFound(error: unknown): error is AgentfsError {
+  return isAgentfsError(error, 'not_found') && error.message === NO_SUCH_AGENT
+}

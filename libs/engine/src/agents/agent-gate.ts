@@ -1,5 +1,5 @@
 import { type Action, decide, type Decision } from '@agentfs/access'
-import { AgentfsError, type NodeKind } from '@agentfs/contracts'
+import { AgentfsError, type NodeKind, agentNotFound } from '@agentfs/contracts'
 import { type AgentRow, type Database, findAgent } from '@agentfs/storage'
 import type { Caller } from '../caller.js'
 import type { Clock } from '../ports.js'
@@ -108,5 +108,5 @@ export class AgentGate {
 }
 
 function missing(): AgentfsError {
-  return new AgentfsError('not_found', { detail: 'there is no such agent' })
+  return agentNotFound()
 }

@@ -11,6 +11,7 @@ import {
   type TenantDelta,
   type TimeSpec,
   uuidv7,
+  agentNotFound,
 } from '@agentfs/contracts'
 import {
   type AgentRow,
@@ -138,7 +139,7 @@ export class Agents implements AgentsApi {
   async get(caller: Caller, agent: string): Promise<Agent> {
     const { agentId } = await this.#gate.open(caller, agent)
     const row = await this.#database.readTenant(caller.principal.scope, (tx) => findAgent(tx, agentId))
-    if (row === undefined) throw new AgentfsError('not_found', { detail: 'there is no such agent' })
+    if (row === undefined) throw agentNotFound()
     return answerOf(row)
   }
 

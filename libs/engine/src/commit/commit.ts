@@ -7,6 +7,7 @@ import {
   type OperationResult,
   type Receipt,
   uuidv7,
+  agentNotFound,
 } from '@agentfs/contracts'
 import {
   type Database,
@@ -173,7 +174,7 @@ export class Committer {
       push === undefined ? undefined : findClientStore(tx, agent.agentId, push.storeId),
       appendedTo.length === 0 ? [] : findHeadsWithKeys(tx, agent.agentId, appendedTo),
     ])
-    if (locked === undefined) throw new AgentfsError('not_found', { detail: 'there is no such agent' })
+    if (locked === undefined) throw agentNotFound()
     if (request.epoch !== undefined && request.epoch !== locked.epoch) {
       throw new AgentfsError('epoch_changed', { epoch: locked.epoch, detail: 'take a snapshot' })
     }

@@ -1,6 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TenantScope } from '@agentfs/access'
-import { AgentfsError, type FlushAnswer, flushRequest, type FlushRequest } from '@agentfs/contracts'
+import {
+  AgentfsError,
+  type FlushAnswer,
+  flushRequest,
+  type FlushRequest,
+  agentNotFound,
+} from '@agentfs/contracts'
 import { type AgentRow, findStream, PackingStore, type StreamPosition, storedThrough } from '@agentfs/storage'
 import type { Caller } from '../caller.js'
 import type { FilesTools } from './files-tools.js'
@@ -60,7 +66,7 @@ async function readPositions(
   const [stream, stored] = await database.readTenant(scope, (tx) =>
     Promise.all([findStream(tx, agentId), storedThrough(tx, agentId)]),
   )
-  if (stream === undefined) throw new AgentfsError('not_found', { detail: 'there is no such agent' })
+  if (stream === undefined) throw agentNotFound()
   const { epoch, headSeq: seq } = stream
   return { head: { epoch, seq }, stored: stored.epoch === epoch ? stored.seq : 0 }
 }

@@ -11,6 +11,7 @@ import {
   type PushAnswer,
   type PushRequest,
   type SnapshotPage,
+  agentNotFound,
 } from '@agentfs/contracts'
 import {
   type Database,
@@ -249,7 +250,7 @@ export class SyncService implements SyncApi {
   async #head(caller: Caller, agentId: string): Promise<StreamHead> {
     return this.#tools.database.withTenant(caller.principal.scope, async (tx) => {
       const [stream, stored] = await Promise.all([findStream(tx, agentId), storedThrough(tx, agentId)])
-      if (stream === undefined) throw new AgentfsError('not_found', { detail: 'there is no such agent' })
+      if (stream === undefined) throw agentNotFound()
       const { epoch, headSeq, grantsVersion } = stream
       return { epoch, head: headSeq, stored: stored.epoch === epoch ? stored.seq : 0, grantsVersion }
     })
